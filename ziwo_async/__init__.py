@@ -1,0 +1,1 @@
+"""ziwo_async: the asyncio SDK for ZIWO contact centres."""
