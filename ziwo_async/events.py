@@ -24,9 +24,9 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Annotated, Any, ClassVar, Literal, Self, cast
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter
+from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer, TypeAdapter
 from pydantic.alias_generators import to_camel
 
 __all__ = [
@@ -145,7 +145,9 @@ def ziwo_alias(name: str) -> str:
 
 _CAPITALS = re.compile(r"(?:Id|Unix)(?=[A-Z]|$)")
 
-_CONFIG = ConfigDict(
+
+class _Model(
+    BaseModel,
     frozen=True,
     extra="allow",
     alias_generator=ziwo_alias,
@@ -153,11 +155,8 @@ _CONFIG = ConfigDict(
     validate_by_alias=True,
     hide_input_in_errors=True,
     ser_json_inf_nan="null",
-)
-
-
-class _Model(BaseModel, frozen=True):
-    model_config = _CONFIG
+):
+    """What every event and its parts share: frozen, ZIWO's spelling as aliases, unknown fields kept."""
 
 
 class StateFlowItem(_Model, frozen=True):
@@ -571,12 +570,17 @@ class UnknownFrame(SessionEvent, frozen=True):
 
 
 STATE_EVENTS: dict[DialogState, type[DialogEvent]] = {
-    state: cls
-    for cls in (
-        Requesting, Trying, Early, Ringing, Answering, Active, Held, Hangup, Destroy, Recovering
-    )
-    if (state := cls.STATE) is not None
-}  # fmt: skip
+    DialogState.REQUESTING: Requesting,
+    DialogState.TRYING: Trying,
+    DialogState.EARLY: Early,
+    DialogState.RINGING: Ringing,
+    DialogState.ANSWERING: Answering,
+    DialogState.ACTIVE: Active,
+    DialogState.HELD: Held,
+    DialogState.HANGUP: Hangup,
+    DialogState.DESTROY: Destroy,
+    DialogState.RECOVERING: Recovering,
+}
 """The event class of each documented state."""
 
 _OTHERS: dict[str, type[Event]] = {
@@ -586,6 +590,25 @@ _OTHERS: dict[str, type[Event]] = {
         AgentMessage, TextMessage, HandlerFailed, EventsDropped, UnknownFrame,
     )
 }  # fmt: skip
+
+
+def trusted(cls: type[M], values: dict[str, Any]) -> M:
+    """Build a model without validating it: for the call machine, whose types mypy checks, at a quarter of the cost.
+
+    Args:
+        cls: The model class.
+        values: Every field of it, by Python name, already of the right type.
+    """
+    made = cls.__new__(cls)
+    put = object.__setattr__
+    put(made, "__dict__", values)
+    put(made, "__pydantic_fields_set__", set(values))
+    put(made, "__pydantic_extra__", {})
+    put(made, "__pydantic_private__", None)
+    return made
+
+
+M = TypeVar("M", bound=BaseModel)
 
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])
 

@@ -1,0 +1,492 @@
+"""The params of every `verto.*` method, typed: read what the server sends, write what it takes.
+
+Reading is tolerant, as the server is (source: mod_verto and ZIWO's fork): a missing or mistyped text becomes `""`,
+extra members are ignored, and only what a message is useless without is required (`MalformedMessage` else).
+Writing gives the params object; the JSON-RPC envelope is put around it by `session.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, TypeGuard, cast
+
+from .frames import JsonObject
+
+__all__ = [
+    "Announce",
+    "Answer",
+    "Attach",
+    "Bye",
+    "ClientReady",
+    "Dial",
+    "Display",
+    "Info",
+    "Invite",
+    "MalformedMessage",
+    "Media",
+    "MediaParams",
+    "Pickup",
+    "Ping",
+    "Prompt",
+    "Punt",
+    "PubSubEvent",
+    "Send",
+    "SendToAgentOnCall",
+    "answer_params",
+    "attach_params",
+    "broadcast_params",
+    "bye_params",
+    "dtmf_params",
+    "invite_params",
+    "login_params",
+    "modify_params",
+    "send_to_call_params",
+    "subscribe_params",
+    "text_params",
+]
+
+
+class MalformedMessage(ValueError):
+    """A message lacks what it is useless without; the text says what."""
+
+
+# -- reading -----------------------------------------------------------------------------------------------------------
+
+
+class Invite(NamedTuple):
+    """`verto.invite` of the server: an inbound call. `display_direction` is the server's point of view."""
+
+    call_id: str
+    sdp: str
+    caller_id_name: str
+    caller_id_number: str
+    callee_id_name: str
+    callee_id_number: str
+    display_direction: str
+    headers: dict[str, str]
+    variables: dict[str, str]
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Invite:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(
+            _call_id(params, "verto.invite"),
+            _text(params, "sdp"),
+            _text(params, "caller_id_name"),
+            _text(params, "caller_id_number"),
+            _text(params, "callee_id_name"),
+            _text(params, "callee_id_number"),
+            _text(params, "display_direction"),
+            _headers(params),
+            _variables(params),
+        )
+
+
+class Attach(NamedTuple):
+    """`verto.attach`: take this call (again). Same fields as `Invite`; answered with `verto.attach`."""
+
+    call_id: str
+    sdp: str
+    caller_id_name: str
+    caller_id_number: str
+    callee_id_name: str
+    callee_id_number: str
+    display_direction: str
+    headers: dict[str, str]
+    variables: dict[str, str]
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Attach:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        _call_id(params, "verto.attach")
+        return cls(*Invite.read(params))
+
+
+class Media(NamedTuple):
+    """`verto.media`: early media of our outbound call, with the SDP answer."""
+
+    call_id: str
+    sdp: str
+    variables: dict[str, str]
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Media:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(_call_id(params, "verto.media"), _text(params, "sdp"), _variables(params))
+
+
+class Answer(NamedTuple):
+    """`verto.answer`: our outbound call was answered. The SDP comes only when no `verto.media` brought it."""
+
+    call_id: str
+    sdp: str
+    variables: dict[str, str]
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Answer:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(_call_id(params, "verto.answer"), _text(params, "sdp"), _variables(params))
+
+
+class Display(NamedTuple):
+    """`verto.display`: the party on the other end changed (also sent soon after a bridge is made)."""
+
+    call_id: str
+    display_name: str
+    display_number: str
+    headers: dict[str, str]
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Display:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(
+            _call_id(params, "verto.display"),
+            _text(params, "display_name"),
+            _text(params, "display_number"),
+            _headers(params),
+        )
+
+
+class Bye(NamedTuple):
+    """`verto.bye`: the call ended by the other side or the system. Codes may be over 127."""
+
+    call_id: str
+    cause: str
+    cause_code: int | None
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Bye:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(_call_id(params, "verto.bye"), _text(params, "cause"), _number(params, "causeCode"))
+
+
+class ClientReady(NamedTuple):
+    """`verto.clientReady`: logged in and ready; the `verto.attach` of each listed call came before it."""
+
+    reattached_sessions: tuple[str, ...]
+
+    @classmethod
+    def read(cls, params: JsonObject) -> ClientReady:
+        """Read the params; ZIWO's client documents a spelling without the plural, which is taken too."""
+        listed = params.get("reattached_sessions", params.get("reattached_session"))
+        return cls(tuple(item for item in listed if isinstance(item, str)) if _is_list(listed) else ())
+
+
+class Info(NamedTuple):
+    """`verto.info`: a chat message (`msg`) or real-time text (`txt`); without a call, `call_id` is empty."""
+
+    call_id: str
+    text: str
+    sender: str
+    recipient: str
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Info:
+        """Read the params."""
+        msg = params.get("msg")
+        txt = params.get("txt")
+        if isinstance(msg, dict):
+            message = cast("JsonObject", msg)
+            return cls(_text(params, "callID"), _text(message, "body"), _text(message, "from"), _text(message, "to"))
+        chars = _text(cast("JsonObject", txt), "chars") if isinstance(txt, dict) else ""
+        return cls(_text(params, "callID"), chars, "", "")
+
+
+class Ping(NamedTuple):
+    """`verto.ping` of the server, after 30 s without input from us. Needs no answer."""
+
+    serno: int | None
+    auth_expires: int | None
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Ping:
+        """Read the params."""
+        return cls(_number(params, "serno"), _number(params, "auth-expires"))
+
+
+class Punt(NamedTuple):
+    """`verto.punt`: another connection took this session."""
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Punt:
+        """Read the params, of which there are none."""
+        del params
+        return cls()
+
+
+class Announce(NamedTuple):
+    """`verto.announce`: an operator's words to every socket."""
+
+    text: str
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Announce:
+        """Read the params."""
+        words = params.get("msg")
+        return cls(" ".join(str(word) for word in words) if _is_list(words) else _text(params, "msg"))
+
+
+class Prompt(NamedTuple):
+    """`verto.prompt`: asks for input. No caller of it is known."""
+
+    call_id: str
+    type: str
+    text: str
+    regex: str
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Prompt:
+        """Read the params."""
+        return cls(*(_text(params, key) for key in ("callID", "type", "text", "regex")))
+
+
+class MediaParams(NamedTuple):
+    """`verto.mediaParams`: the server's wish for other media constraints."""
+
+    call_id: str
+    media_params: JsonObject
+
+    @classmethod
+    def read(cls, params: JsonObject) -> MediaParams:
+        """Read the params."""
+        return cls(_text(params, "callID"), _object(params, "mediaParams"))
+
+
+class PubSubEvent(NamedTuple):
+    """`verto.event`: something on an event channel. ZIWO uses none."""
+
+    channel: str
+    data: JsonObject
+    serno: int | None
+
+    @classmethod
+    def read(cls, params: JsonObject) -> PubSubEvent:
+        """Read the params."""
+        return cls(_text(params, "eventChannel"), _object(params, "data"), _number(params, "eventSerno"))
+
+
+class Pickup(NamedTuple):
+    """`verto.pickup` (ZIWO): answer this ringing call now. Also sent for calls where that is wrong."""
+
+    call_id: str
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Pickup:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(_call_id(params, "verto.pickup"))
+
+
+class Dial(NamedTuple):
+    """`verto.dial` (ZIWO): call this number, with this id as callID (which need not look like a UUID)."""
+
+    number: str
+    uuid: str
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Dial:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: The number or the uuid is missing.
+        """
+        number, uuid = _text(params, "number"), _text(params, "uuid")
+        if not number or not uuid:
+            raise MalformedMessage("verto.dial without a number or a uuid")
+        return cls(number, uuid)
+
+
+class Send(NamedTuple):
+    """`verto.send` (ZIWO): application data for the position. Other members leak in by a server bug."""
+
+    data: JsonObject
+
+    @classmethod
+    def read(cls, params: JsonObject) -> Send:
+        """Read the params."""
+        return cls(_object(params, "data"))
+
+
+class SendToAgentOnCall(NamedTuple):
+    """`verto.sendToAgentOnCall` (ZIWO): application data for the agent on one call."""
+
+    call_id: str
+    data: JsonObject
+
+    @classmethod
+    def read(cls, params: JsonObject) -> SendToAgentOnCall:
+        """Read the params.
+
+        Raises:
+            MalformedMessage: There is no callID.
+        """
+        return cls(_call_id(params, "verto.sendToAgentOnCall"), _object(params, "data"))
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
+def _text(params: JsonObject, key: str) -> str:
+    value = params.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _number(params: JsonObject, key: str) -> int | None:
+    value = params.get(key)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value)
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+
+
+def _object(params: JsonObject, key: str) -> JsonObject:
+    value = params.get(key)
+    return cast("JsonObject", value) if isinstance(value, dict) else {}
+
+
+def _call_id(params: JsonObject, method: str) -> str:
+    value = params.get("callID")
+    if isinstance(value, str) and value:
+        return value
+    raise MalformedMessage(f"{method} without a callID")
+
+
+def _headers(params: JsonObject) -> dict[str, str]:
+    # mod_verto matches the prefix without regard to case and keeps the name as it was set.
+    return {key: str(value) for key, value in params.items() if key[:8] == "verto_h_" or key[:8].lower() == "verto_h_"}
+
+
+def _variables(params: JsonObject) -> dict[str, str]:
+    # The object also leaks a dozen generic event headers; only these are meant.
+    return {key: str(value) for key, value in _object(params, "variables").items() if key.startswith("verto_svar_")}
+
+
+# -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def login_params(
+    *, login: str, password_hash: str, sessid: str, user_variables: Mapping[str, str | bool] | None = None
+) -> JsonObject:
+    """Params of `login`.
+
+    Args:
+        login: Position name, `agent-<ccLogin>`; a domain behind `@` is cut off by the server.
+        password_hash: Lower-case hex MD5 of ccLogin + ccPassword (ZIWO's own clients).
+        sessid: Our session id, the same one after a reconnect so that the server re-attaches calls.
+        user_variables: Plain channel variables for every call of this socket; strings and booleans only.
+    """
+    params: JsonObject = {"login": login, "passwd": password_hash, "sessid": sessid}
+    if user_variables:
+        params["userVariables"] = dict(user_variables)
+    return params
+
+
+def _dialog(call_id: str, **more: Any) -> JsonObject:
+    return {"callID": call_id, **more}
+
+
+def invite_params(
+    *,
+    call_id: str,
+    number: str,
+    sdp: str,
+    sessid: str,
+    user_variables: Mapping[str, str | bool] | None = None,
+    recover: bool = True,
+) -> JsonObject:
+    """Params of `verto.invite`: call a number.
+
+    Args:
+        call_id: Any string not in use by a live call; becomes the channel's uuid.
+        number: The number to dial.
+        sdp: A complete offer: the server takes no trickled candidates.
+        sessid: Our session id.
+        user_variables: Arrive as `verto_dvar_<name>`; strings and booleans only.
+        recover: False lets the call end with the socket instead of being kept for re-attachment.
+    """
+    dialog = _dialog(
+        call_id,
+        destination_number=number,
+        remote_caller_id_name="Outbound Call",
+        remote_caller_id_number=number,
+    )
+    if user_variables:
+        dialog["userVariables"] = dict(user_variables)
+    if not recover:
+        dialog["recoverCall"] = False
+    return {"sdp": sdp, "dialogParams": dialog, "sessid": sessid}
+
+
+def answer_params(*, call_id: str, sdp: str, sessid: str) -> JsonObject:
+    """Params of `verto.answer`: answer a ringing inbound call with an SDP answer."""
+    return {"sdp": sdp, "dialogParams": _dialog(call_id), "sessid": sessid}
+
+
+def attach_params(*, call_id: str, sdp: str, sessid: str) -> JsonObject:
+    """Params of `verto.attach`: take a re-attached call over with an SDP answer."""
+    return {"sdp": sdp, "dialogParams": _dialog(call_id), "sessid": sessid}
+
+
+def bye_params(*, call_id: str, cause: str, cause_code: int | None, sessid: str) -> JsonObject:
+    """Params of `verto.bye`: the cause's name wins over its code; unknown ones become 16 NORMAL_CLEARING."""
+    params: JsonObject = {"dialogParams": _dialog(call_id), "cause": cause, "sessid": sessid}
+    if cause_code is not None:
+        params["causeCode"] = cause_code
+    return params
+
+
+def modify_params(*, call_id: str, action: str, sessid: str, **extra: str) -> JsonObject:
+    """Params of `verto.modify`: hold, unhold, transfer (`destination`), replace (`replaceCallID`), updateMedia."""
+    return {"action": action, "dialogParams": _dialog(call_id), **extra, "sessid": sessid}
+
+
+def dtmf_params(*, call_id: str, digits: str, sessid: str) -> JsonObject:
+    """Params of `verto.info` with DTMF: a string, several digits at once; `12@150` sets a duration in ms."""
+    return {"dtmf": digits, "dialogParams": _dialog(call_id), "sessid": sessid}
+
+
+def text_params(*, to: str, body: str, sender: str, sessid: str) -> JsonObject:
+    """Params of `verto.info` with a chat message."""
+    return {"msg": {"to": to, "body": body, "from": sender}, "sessid": sessid}
+
+
+def send_to_call_params(*, call_id: str, variables: Mapping[str, str | bool], sessid: str) -> JsonObject:
+    """Params of `verto.sendToCall` (ZIWO): set channel variables `verto_dvar_<name>` of a call."""
+    return {"action": "setVariables", "dialogParams": _dialog(call_id, userVariables=dict(variables)), "sessid": sessid}
+
+
+def subscribe_params(*, channels: tuple[str, ...], sessid: str) -> JsonObject:
+    """Params of `verto.subscribe` and `verto.unsubscribe`."""
+    return {"eventChannel": list(channels), "sessid": sessid}
+
+
+def broadcast_params(*, channel: str, data: JsonObject, sessid: str) -> JsonObject:
+    """Params of `verto.broadcast`."""
+    return {"eventChannel": channel, "data": data, "localBroadcast": True, "sessid": sessid}
