@@ -19,7 +19,7 @@ PYTEST_ARGS  ?=
 .PHONY: help venv demo test coverage lint format types contracts docs wheel-test check bench soak clean
 
 help:  ## show the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1|\2/p' Makefile | column -t -s '|'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 # --- set-up: one stamp for each set of dependencies ------------------------------------------------------------------
 $(STAMPS)/python:
