@@ -1,0 +1,1 @@
+"""The REST layer: one transport, and one small file for each resource."""

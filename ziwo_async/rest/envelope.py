@@ -1,0 +1,195 @@
+"""The answers of the REST API, as pure functions: bytes and a status in, a `Reply` or one of our errors out.
+
+Every answer is an envelope `{"result": true, "content": ..., "info": {...}}` (source: ZIWO docs). What real servers make
+of it, and what is therefore handled here: `result: false` with HTTP 200 (source: ZIWO Manager app), an empty list where an
+object is expected (source: ZIWO's Zendesk app), and totals in two spellings (sources: Android SDK, integrators).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, cast
+
+from pydantic import JsonValue
+from pydantic_core import from_json
+
+from ..errors import ApiError, Conflict, DecodeError, Forbidden, NotFound, RateLimited, ServerError
+
+__all__ = [
+    "JsonObject",
+    "Reply",
+    "as_list",
+    "as_object",
+    "decode",
+    "error_for",
+    "error_text",
+    "retry_after_seconds",
+    "total",
+    "unwrap",
+]
+
+JsonObject: TypeAlias = Mapping[str, JsonValue]
+
+_TEXT_LIMIT = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A successful answer.
+
+    Attributes:
+        content: The payload: usually an object or a list; None when the answer was empty. Not part of the repr, because
+            it may hold secrets such as `ccPassword`.
+        info: Messages of the server about the answer: totals, deprecation warnings.
+        status: HTTP status code.
+    """
+
+    content: JsonValue = field(repr=False)
+    info: JsonObject
+    status: int
+
+    @property
+    def total(self) -> int | None:
+        """How many records there are in all, if the server told (`info.total` or `info.totalRecords`)."""
+        return total(self.info)
+
+
+def decode(body: bytes) -> JsonValue:
+    """Parse a JSON body. An empty one is None.
+
+    Raises:
+        ValueError: The body is not JSON, or has NaN, infinity or absurd nesting.
+    """
+    if not body.strip():
+        return None
+    # pydantic-core bounds the nesting and refuses lone surrogates, where json.loads fails in other ways.
+    return cast("JsonValue", from_json(body, allow_inf_nan=False))
+
+
+def unwrap(value: JsonValue, *, status: int, method: str, path: str) -> Reply:
+    """Take the content out of the envelope of a 2xx answer.
+
+    A value that is no envelope is the content itself: the routes that answer with plain text or nothing do that.
+
+    Raises:
+        ApiError: The envelope says `result: false`.
+    """
+    if not isinstance(value, dict) or not ("result" in value or "content" in value):
+        return Reply(content=value, info={}, status=status)
+    if value.get("result", True) in (False, 0, "false"):
+        raise ApiError(error_text(value), status=status, method=method, path=path)
+    return Reply(content=value.get("content"), info=as_object(value.get("info")) or {}, status=status)
+
+
+def as_object(content: JsonValue) -> JsonObject | None:
+    """Give an object; `[]` and nothing are the empty object; None when the value is anything else."""
+    if isinstance(content, dict):
+        return content
+    if content is None or content == []:
+        return {}
+    return None
+
+
+def as_list(content: JsonValue) -> list[JsonValue] | None:
+    """Give a list; the values of an object keyed by id are one too; None when the value is anything else.
+
+    An object whose values are not all objects is one record, and becomes a list of one (source: ZIWO docs, call trackers).
+    """
+    if isinstance(content, list):
+        return content
+    if content is None:
+        return []
+    if isinstance(content, dict):
+        values = list(content.values())
+        return values if all(isinstance(item, dict) for item in values) else [content]
+    return None
+
+
+def total(info: JsonObject) -> int | None:
+    """Read the total from `info`, in whichever spelling it has."""
+    for key in ("total", "totalRecords"):
+        value = info.get(key)
+        if isinstance(value, str) and value.isdecimal() and len(value) < 16:
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return value
+    return None
+
+
+def error_text(value: JsonValue) -> str:
+    """Find the server's own words: `error.message`, `message`, `content.message`, then `info`; "" when it has none."""
+    if not isinstance(value, dict):
+        return ""
+    error, content, info = value.get("error"), value.get("content"), value.get("info")
+    for found in (
+        error.get("message") if isinstance(error, dict) else error,
+        value.get("message"),
+        content.get("message") if isinstance(content, dict) else None,
+        info.get("message") if isinstance(info, dict) else info,
+    ):
+        if isinstance(found, str) and found.strip():
+            return _one_line(found)
+    if isinstance(info, dict):
+        # The docs only say that info "contains error messages": any text in it is better than nothing.
+        texts = [item for item in info.values() if isinstance(item, str) and item.strip()]
+        return _one_line("; ".join(texts))
+    return ""
+
+
+def error_for(
+    status: int, text: str, *, method: str, path: str, retry_after: float | None = None
+) -> ApiError | Forbidden:
+    """Give the error for an HTTP status of 400 or more (401 is the authenticator's business).
+
+    Args:
+        status: HTTP status code.
+        text: The server's words.
+        method: HTTP method of the request.
+        path: Path of the request, without query.
+        retry_after: Seconds the server asked to wait (429 only).
+    """
+    if status == 403:
+        return Forbidden(f"{method} {path} is not allowed for this user: {text or 'no reason given'}")
+    if status == 429:
+        return RateLimited(text, status=status, method=method, path=path, retry_after=retry_after)
+    if status >= 500:
+        return ServerError(text, status=status, method=method, path=path)
+    by_status: dict[int, type[ApiError]] = {404: NotFound, 409: Conflict, 412: Conflict}
+    return by_status.get(status, ApiError)(text, status=status, method=method, path=path)
+
+
+def not_json(body: bytes, *, status: int, method: str, path: str) -> DecodeError:
+    """Give the error for a 2xx answer that is no JSON. It says what kind of thing came, and none of its text."""
+    kind = "an HTML page" if body.lstrip()[:1] == b"<" else f"{len(body)} bytes that are no JSON"
+    return DecodeError(
+        f"the answer is {kind}; is this the REST address of ZIWO?", status=status, method=method, path=path
+    )
+
+
+def retry_after_seconds(header: str | None, *, now: float) -> float | None:
+    """Read a `Retry-After` header: seconds (a fraction is fine) or an HTTP date.
+
+    Args:
+        header: The value of the header, None when there is none.
+        now: The present as seconds since the epoch, for dates.
+
+    Returns:
+        Seconds to wait, 0 or more; None when there is no readable header.
+    """
+    from email.utils import parsedate_to_datetime
+
+    if header is None:
+        return None
+    text = header.strip()
+    if text.isascii() and text.replace(".", "", 1).isdecimal() and len(text) < 16:
+        return float(text)
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _one_line(text: str) -> str:
+    line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _TEXT_LIMIT]).split())
+    return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 3] + "..."
