@@ -125,9 +125,7 @@ def decode(raw: str | bytes) -> Frame:
     return _envelope(value, raw, size)
 
 
-def _envelope(
-    value: Any, raw: str | bytes, size: int
-) -> RequestFrame | ResultFrame | ErrorFrame | UnreadableFrame:
+def _envelope(value: Any, raw: str | bytes, size: int) -> RequestFrame | ResultFrame | ErrorFrame | UnreadableFrame:
     if not isinstance(value, dict):
         return _unreadable("not a JSON object", raw, size)
     frame = cast("JsonObject", value)

@@ -1,0 +1,297 @@
+"""SessionMachine: one phone's side of the protocol. Pure: frames and commands in, effects out.
+
+It lives as long as the phone does, over many sockets: `connected()` begins a new one, `disconnected()` ends it. It owns
+the request ids, the table of open requests, the calls, and what is known of the session; it knows no socket, no clock
+and no future. Commands that make no sense in a call's state raise `WrongState` and change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ..errors import CallGone, ConnectionLost, WrongState
+from ..events import DialogState, Direction, Event, Muted, Unmuted
+from . import messages as m
+from .call import CallMachine, Input
+from .effects import Effect, Publish, Refused, Send
+from .frames import Frame, JsonObject, encode_request
+from .inbound import receive
+from .parts import OpenRequest, Phase, Recent
+
+__all__ = ["Phase", "SessionMachine"]
+
+
+class SessionMachine:
+    """One phone's side of the protocol.
+
+    Attributes:
+        login: Position name, `agent-<ccLogin>`.
+        phase: How far it is.
+        calls: The live calls by id.
+        agents: ccLogins of the contact centre's agents.
+        sessid: Our session id: a capability, never logged. The same over reconnects, so that calls are re-attached.
+        auth_expires: When the server will drop the socket (seconds since the epoch), if it told.
+        open_requests: The requests that wait for a reply, by id.
+        forgotten: Ids of requests nobody waits for any more.
+        ended: Ids of calls that are over.
+        unsaid: Ids of calls we hung up on a connection that was lost before the server confirmed it.
+        offered_again: Calls re-attached on this socket; `strangers` are those of them we had no record of.
+    """
+
+    def __init__(self, *, login: str, sessid: str, agents: Collection[str] = (), first_id: int = 1) -> None:
+        """Make a session that is not connected.
+
+        Args:
+            login: Position name, `agent-<ccLogin>`.
+            sessid: Our session id.
+            agents: ccLogins of the contact centre's agents, for the direction `internal`.
+            first_id: Id of the first request.
+        """
+        self.login = login
+        self.sessid = sessid
+        self.phase = Phase.OFFLINE
+        self.calls: dict[str, CallMachine] = {}
+        self.auth_expires: int | None = None
+        self.agents = agents
+        self._next_id = first_id
+        self.open_requests: dict[int, OpenRequest] = {}
+        self.forgotten = Recent()
+        self.ended = Recent()
+        self.unsaid = Recent()
+        self.offered_again: set[str] = set()
+        self.strangers: set[str] = set()
+
+    # -- sockets ------------------------------------------------------------
+
+    def connected(self) -> None:
+        """A new socket is open. Nothing was said on it yet."""
+        self.phase = Phase.CONNECTED
+        self.offered_again.clear()
+        self.strangers.clear()
+
+    def disconnected(self, reason: str, at: float, *, close_code: int | None = None) -> list[Effect]:
+        """The socket ended: every open request fails now, unanswered calls are over, answered ones wait.
+
+        Args:
+            reason: Why, for people.
+            at: Now, in seconds since the epoch.
+            close_code: The websocket close code, if there was one.
+        """
+        self.phase = Phase.OFFLINE
+        effects: list[Effect] = []
+        opened, self.open_requests = self.open_requests, {}
+        for request_id, request in opened.items():
+            self.forgotten.note(request_id)
+            about = f" of call {request.call_id}" if request.call_id else ""
+            text = f"the connection was lost ({reason}) before {request.method}{about} was answered"
+            effects.append(Refused(request_id, ConnectionLost(text, reason=reason, close_code=close_code)))
+        for call in list(self.calls.values()):
+            if call.bye_pending:
+                self.unsaid.note(call.call_id)
+            self.publish(effects, call, call.connection_lost(at))
+        return effects
+
+    # -- commands ------------------------------------------------------------
+
+    def log_in(self, password_hash: str, user_variables: Mapping[str, str | bool] | None = None) -> Send:
+        """Log in. Never twice on a socket that refused, but for -32003 with our own session id (measured).
+
+        Args:
+            password_hash: Lower-case hex MD5 of ccLogin + ccPassword.
+            user_variables: Channel variables for every call of the session.
+        """
+        self.phase = Phase.LOGGING_IN
+        params = m.login_params(
+            login=self.login, password_hash=password_hash, sessid=self.sessid, user_variables=user_variables
+        )
+        return self.send("login", params)
+
+    def ping(self) -> Send:
+        """Ask for a sign of life: any reply is one. WebSocket pings are not answered by FreeSWITCH (measured)."""
+        return self.send("verto.ping", {"sessid": self.sessid})
+
+    def dial(
+        self,
+        call_id: str,
+        number: str,
+        sdp: str,
+        at: float,
+        *,
+        user_variables: Mapping[str, str | bool] | None = None,
+        primary_call_id: str | None = None,
+    ) -> list[Effect]:
+        """Call a number.
+
+        Raises:
+            WrongState: A live call has this id.
+        """
+        if call_id in self.calls:
+            state = str(self.calls[call_id].state)
+            raise WrongState("a live call has this id already", call_id=call_id, state=state)
+        params = m.invite_params(
+            call_id=call_id, number=number, sdp=sdp, sessid=self.sessid, user_variables=user_variables
+        )
+        send = self.send("verto.invite", params, call_id)
+        call = self.begin(call_id)
+        return self._after(send, call, call.dial(number, at, primary_call_id=primary_call_id))
+
+    def answer(self, call_id: str, sdp: str, at: float) -> list[Effect]:
+        """Answer a ringing inbound call (also again, after the first answer was refused for its media).
+
+        Raises:
+            WrongState: The call does not ring.
+            CallGone: There is no such call.
+        """
+        call = self._need(call_id, "answered", DialogState.RINGING, DialogState.ANSWERING)
+        if self._is_open(call_id, "verto.answer"):
+            raise WrongState("it is being answered already", call_id=call_id, state=str(call.state))
+        send = self.send("verto.answer", m.answer_params(call_id=call_id, sdp=sdp, sessid=self.sessid), call_id)
+        return self._after(send, call, call.feed(Input.ANSWER, at))
+
+    def attach(self, call_id: str, sdp: str) -> list[Effect]:
+        """Answer `verto.attach` with our media.
+
+        Raises:
+            CallGone: There is no such call.
+        """
+        self._need(call_id, "re-attached", *_LIVE)
+        params = m.attach_params(call_id=call_id, sdp=sdp, sessid=self.sessid)
+        return [self.send("verto.attach", params, call_id)]
+
+    def hang_up(self, call_id: str, cause: str, cause_code: int | None, at: float) -> list[Effect]:
+        """End a call, in any live state.
+
+        Raises:
+            WrongState: The call is being hung up or over.
+            CallGone: There is no such call.
+        """
+        call = self._need(call_id, "hung up", *_LIVE)
+        params = m.bye_params(call_id=call_id, cause=cause, cause_code=cause_code, sessid=self.sessid)
+        send = self.send("verto.bye", params, call_id)
+        return self._after(send, call, call.hang_up(cause, cause_code, at))
+
+    def bye_timed_out(self, call_id: str, at: float) -> list[Effect]:
+        """Nothing confirmed our bye within its time limit: the call is over for us."""
+        call = self.calls.get(call_id)
+        effects: list[Effect] = []
+        if call is not None:
+            self.publish(effects, call, call.feed(Input.BYE_TIMEOUT, at))
+        return effects
+
+    def modify(self, call_id: str, action: str, **extra: str) -> list[Effect]:
+        """`hold`, `unhold`, `transfer` (`destination=`), `replace` (`replaceCallID=`) an answered call.
+
+        Raises:
+            WrongState: The call is not answered.
+            CallGone: There is no such call.
+        """
+        self._need(call_id, f"changed ({action})", *_ANSWERED)
+        params = m.modify_params(call_id=call_id, action=action, sessid=self.sessid, **extra)
+        return [self.send("verto.modify", params, call_id, action)]
+
+    def dtmf(self, call_id: str, digits: str) -> list[Effect]:
+        """Send DTMF digits, all in one message: the server falls silent to clients that chatter (measured).
+
+        Raises:
+            WrongState: The call is being hung up or over.
+            CallGone: There is no such call.
+        """
+        self._need(call_id, "sent DTMF", *_LIVE)
+        params = m.dtmf_params(call_id=call_id, digits=digits, sessid=self.sessid)
+        return [self.send("verto.info", params, call_id)]
+
+    def send_to_call(self, call_id: str, variables: Mapping[str, str | bool]) -> list[Effect]:
+        """Set `verto_dvar_*` variables of a call (ZIWO's `verto.sendToCall`).
+
+        Raises:
+            WrongState: The call is being hung up or over.
+            CallGone: There is no such call.
+        """
+        self._need(call_id, "given variables", *_LIVE)
+        params = m.send_to_call_params(call_id=call_id, variables=variables, sessid=self.sessid)
+        return [self.send("verto.sendToCall", params, call_id)]
+
+    def request(self, method: str, params: JsonObject) -> Send:
+        """Send any other request; the session id is added."""
+        return self.send(method, {**params, "sessid": self.sessid})
+
+    def mute(self, call_id: str, *, muted: bool) -> list[Effect]:
+        """Note that our microphone is off or on. Local: nothing is sent.
+
+        Raises:
+            WrongState: The call is being hung up or over.
+            CallGone: There is no such call.
+        """
+        call = self._need(call_id, "muted", *_LIVE)
+        if not call.set_muted(muted):
+            return []
+        event: Event = Muted(call_id=call_id) if muted else Unmuted(call_id=call_id)
+        return [Publish(event, call_id)]
+
+    def set_direction(self, call_id: str, direction: Direction) -> None:
+        """Say what kind of call it is when something outside the protocol knows better.
+
+        Raises:
+            CallGone: There is no such call.
+        """
+        self._need(call_id, "classified", *_LIVE).set_direction(direction)
+
+    def forget(self, request_id: int) -> None:
+        """Nobody waits for this reply any more (time limit or cancellation).
+
+        A late reply is not reported as unknown, and still moves the call it is about.
+        """
+        if request_id in self.open_requests:
+            self.forgotten.note(request_id)
+
+    def _need(self, call_id: str, wish: str, *states: DialogState) -> CallMachine:
+        call = self.calls.get(call_id)
+        if call is None:
+            if call_id in self.ended:
+                raise WrongState(f"it is over, it cannot be {wish}", call_id=call_id, state="destroy")
+            raise CallGone(f"there is no such call, it cannot be {wish}", call_id=call_id)
+        if call.state not in states:
+            raise WrongState(
+                f"it is in state '{call.state}' and cannot be {wish}", call_id=call_id, state=str(call.state)
+            )
+        return call
+
+    def _is_open(self, call_id: str, method: str) -> bool:
+        return any(request.call_id == call_id and request.method == method for request in self.open_requests.values())
+
+    def send(self, method: str, params: JsonObject, call_id: str | None = None, action: str = "") -> Send:
+        """Give a request the next id and note it as open."""
+        request_id = self._next_id
+        text = encode_request(request_id, method, params)
+        self._next_id += 1
+        self.open_requests[request_id] = OpenRequest(method, action, call_id)
+        return Send(text, request_id, method, call_id)
+
+    def _after(self, send: Send, call: CallMachine, events: list[Event]) -> list[Effect]:
+        effects: list[Effect] = [send]
+        self.publish(effects, call, events)
+        return effects
+
+    def publish(self, effects: list[Effect], call: CallMachine, events: list[Event]) -> None:
+        """Add the events of a call to the effects, and let go of the call when it is over."""
+        effects.extend(Publish(event, call.call_id) for event in events)
+        if call.state is DialogState.DESTROY and self.calls.pop(call.call_id, None) is not None:
+            self.ended.note(call.call_id)
+
+    def begin(self, call_id: str) -> CallMachine:
+        """Make the machine of a new call."""
+        call = self.calls[call_id] = CallMachine(call_id, agents=self.agents)
+        return call
+
+    def receive(self, frame: Frame, at: float) -> list[Effect]:
+        """Take one frame and return what is to be done, in order. Never raises for what a server may send.
+
+        Args:
+            frame: As `decode` gave it.
+            at: Now, in seconds since the epoch.
+        """
+        return receive(self, frame, at)
+
+
+_ANSWERED = (DialogState.ACTIVE, DialogState.HELD)
+_LIVE = tuple(state for state in DialogState if state not in (DialogState.HANGUP, DialogState.DESTROY))
