@@ -1,8 +1,9 @@
 """The answers of the REST API, as pure functions: bytes and a status in, a `Reply` or one of our errors out.
 
-Every answer is an envelope `{"result": true, "content": ..., "info": {...}}` (source: ZIWO docs). What real servers make
-of it, and what is therefore handled here: `result: false` with HTTP 200 (source: ZIWO Manager app), an empty list where an
-object is expected (source: ZIWO's Zendesk app), and totals in two spellings (sources: Android SDK, integrators).
+Every answer is an envelope `{"result": true, "content": ..., "info": {...}}` (source: ZIWO docs). What real servers
+make of it, and what is therefore handled here: `result: false` with HTTP 200 (source: ZIWO Manager app), an empty list
+where an object is expected (source: ZIWO's Zendesk app), and totals in two spellings (sources: Android SDK,
+integrators).
 """
 
 from __future__ import annotations
@@ -24,9 +25,11 @@ __all__ = [
     "decode",
     "error_for",
     "error_text",
+    "not_json",
     "retry_after_seconds",
     "total",
     "unwrap",
+    "words_of",
 ]
 
 JsonObject: TypeAlias = Mapping[str, JsonValue]
@@ -94,7 +97,8 @@ def as_object(content: JsonValue) -> JsonObject | None:
 def as_list(content: JsonValue) -> list[JsonValue] | None:
     """Give a list; the values of an object keyed by id are one too; None when the value is anything else.
 
-    An object whose values are not all objects is one record, and becomes a list of one (source: ZIWO docs, call trackers).
+    An object whose values are not all objects is one record, and becomes a list of one (source: ZIWO docs, call
+    trackers).
     """
     if isinstance(content, list):
         return content
@@ -135,6 +139,18 @@ def error_text(value: JsonValue) -> str:
         texts = [item for item in info.values() if isinstance(item, str) and item.strip()]
         return _one_line("; ".join(texts))
     return ""
+
+
+def words_of(body: bytes) -> str:
+    """Find the server's own words in the body of an error, or say what the body is instead.
+
+    Args:
+        body: The body.
+    """
+    try:
+        return error_text(decode(body))
+    except ValueError:
+        return f"the answer is {_kind(body)}"
 
 
 def error_for(
@@ -188,6 +204,10 @@ def retry_after_seconds(header: str | None, *, now: float) -> float | None:
         return max(0.0, parsedate_to_datetime(text).timestamp() - now)
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def _kind(body: bytes) -> str:
+    return "an HTML page" if body.lstrip()[:1] == b"<" else f"{len(body)} bytes that are no JSON"
 
 
 def _one_line(text: str) -> str:

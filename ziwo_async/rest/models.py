@@ -14,6 +14,7 @@ from pydantic import (
     SecretStr,
     ValidationError,
     field_validator,
+    model_validator,
 )
 from pydantic.alias_generators import to_camel
 
@@ -21,7 +22,7 @@ from ..config import check_url
 from ..errors import DecodeError
 from .envelope import Reply, as_object
 
-__all__ = ["Model", "Profile", "WebSocketAddress", "WebrtcConfig", "parse"]
+__all__ = ["Model", "Profile", "WebSocketAddress", "WebrtcConfig", "hide_secrets", "parse"]
 
 _SECRET_KEYS = {"accesstoken", "apikey", "ccpassword", "passwd", "password", "sessid"}
 _HIDDEN = "**********"
@@ -34,6 +35,15 @@ class Model(BaseModel):
         frozen=True, extra="allow", alias_generator=to_camel, validate_by_name=True, hide_input_in_errors=True
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets_in_unknown_fields(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        known = set(cls.model_fields) | {f.alias for f in cls.model_fields.values()}
+        given = cast("dict[str, JsonValue]", value)
+        return {key: item if key in known else _hidden_field(key, item) for key, item in given.items()}
+
 
 def _number_to_text(value: object) -> object:
     # The web client types ccLogin and ccPassword as numbers, Android as strings with leading zeros; a string is right.
@@ -45,11 +55,12 @@ def hide_secrets(value: JsonValue) -> JsonValue:
     if isinstance(value, list):
         return [hide_secrets(item) for item in value]
     if isinstance(value, dict):
-        return {
-            key: _HIDDEN if key.lower().replace("_", "").replace("-", "") in _SECRET_KEYS else hide_secrets(item)
-            for key, item in value.items()
-        }
+        return {key: _hidden_field(key, item) for key, item in value.items()}
     return value
+
+
+def _hidden_field(key: str, value: JsonValue) -> JsonValue:
+    return _HIDDEN if key.lower().replace("_", "").replace("-", "") in _SECRET_KEYS else hide_secrets(value)
 
 
 _Open = Annotated[JsonValue, BeforeValidator(hide_secrets)]
@@ -60,7 +71,8 @@ _Secret = Annotated[SecretStr | None, BeforeValidator(_number_to_text)]
 class Profile(Model):
     """The user that is logged in (content of `GET /profile` and of the login).
 
-    Source: official web client (User, UserInfo) and Android SDK (login content). No field but `id` is certain to be there.
+    Source: official web client (User, UserInfo) and Android SDK (login content). No field but `id` is certain to be
+    there.
 
     Attributes:
         id: The user's number.

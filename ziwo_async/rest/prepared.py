@@ -1,0 +1,138 @@
+"""A request, checked and put together before any I/O."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+from urllib.parse import quote, unquote, urlencode
+
+from pydantic import JsonValue, SecretStr
+from pydantic_core import to_json
+from yarl import URL
+
+from ..errors import ConfigError
+from .auth import FormValue
+
+__all__ = ["Form", "Params", "Prepared", "prepare", "segment"]
+
+ParamValue: TypeAlias = str | int | float | bool
+Params: TypeAlias = Mapping[str, ParamValue | Sequence[ParamValue] | None]
+"""Query parameters. A list repeats its key, None leaves it out; ZIWO wants most lists as `name[]` (source: SDKs)."""
+Form: TypeAlias = Mapping[str, FormValue | Sequence[FormValue] | None]
+"""Fields of an urlencoded body, like `Params`; a SecretStr is unwrapped only when the bytes are made."""
+
+_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE"}
+# RFC 3986 path characters; everything else has to come percent-encoded, as `segment` does it.
+_PATH = re.compile(r"/(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*")
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One request. Its repr has neither query nor body, because they may hold secrets."""
+
+    method: str
+    path: str
+    url: URL = field(repr=False)
+    form: Form | None = field(default=None, repr=False)
+    json: JsonValue = field(default=None, repr=False)
+    has_json: bool = False
+
+    def body(self) -> bytes | None:
+        """Make the bytes to send."""
+        if self.form is not None:
+            return urlencode(list(_pairs(self.form))).encode("ascii")
+        return to_json(self.json) if self.has_json else None
+
+    @property
+    def content_type(self) -> str | None:
+        """What the bytes are."""
+        if self.form is not None:
+            return "application/x-www-form-urlencoded"
+        return "application/json" if self.has_json else None
+
+    def secrets(self) -> Iterator[str]:
+        """Give the secret values of the form, to keep them out of error texts."""
+        for value in (self.form or {}).values():
+            if isinstance(value, SecretStr):
+                yield value.get_secret_value()
+
+
+def prepare(
+    base_url: str,
+    method: str,
+    path: str,
+    *,
+    params: Params | None = None,
+    form: Form | None = None,
+    json: JsonValue = None,
+) -> Prepared:
+    """Check a request and put it together.
+
+    Args:
+        base_url: Address of the REST API, without trailing slash.
+        method: GET, POST, PUT, PATCH or DELETE.
+        path: Path from the root of the API, percent-encoded where needed.
+        params: Query parameters.
+        form: Body as urlencoded fields.
+        json: Body as JSON; None means no body.
+
+    Raises:
+        ConfigError: The method is not one of the five, the path could lead elsewhere, or there are two bodies.
+    """
+    if method not in _METHODS:
+        raise ConfigError(f"{method!r} is not one of the methods {', '.join(sorted(_METHODS))}")
+    if form is not None and json is not None:
+        raise ConfigError(f"{method} {_shown(path)} has two bodies: give form or json, not both")
+    if not path.startswith("/"):
+        raise ConfigError(f"the path {_shown(path)} must start with '/': it is relative to the REST address")
+    if "?" in path or "#" in path:
+        raise ConfigError(f"the path {_shown(path.partition('?')[0])} must have no query or fragment: use params")
+    if _PATH.fullmatch(path) is None:
+        raise ConfigError(f"the path {_shown(path)} has characters that must be percent-encoded (see `segment`)")
+    if "//" in path:
+        raise ConfigError(f"the path {_shown(path)} has an empty segment ('//')")
+    # Decoded, because a server or a proxy may decode before it looks for dots.
+    if any(part in {".", ".."} for part in re.split(r"[/\\]", unquote(path))):
+        raise ConfigError(f"the path {_shown(path)} has a '.' or '..' segment")
+    query = urlencode(list(_pairs(params))) if params else ""
+    url = URL(f"{base_url}{path}" + (f"?{query}" if query else ""), encoded=True)
+    return Prepared(method=method, path=path, url=url, form=form, json=json, has_json=json is not None)
+
+
+def segment(value: str | int) -> str:
+    """Quote one path segment, such as an id, so that it can never leave its place.
+
+    Args:
+        value: The id or name.
+
+    Raises:
+        ConfigError: It is empty, '.' or '..', or has control characters.
+    """
+    text = str(value)
+    if text in {"", ".", ".."} or not text.isprintable():
+        raise ConfigError(f"{_shown(text)} cannot be a part of a path")
+    return quote(text, safe="")
+
+
+def _pairs(fields: Form | Params) -> Iterator[tuple[str, str]]:
+    for key, value in fields.items():
+        if value is None:
+            continue
+        items: Sequence[FormValue | ParamValue] = (
+            value if isinstance(value, Sequence) and not isinstance(value, str) else [value]
+        )
+        for item in items:
+            yield key, _text(item)
+
+
+def _text(value: FormValue | ParamValue) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    # The way JSON and the official clients write them.
+    return ("true" if value else "false") if isinstance(value, bool) else str(value)
+
+
+def _shown(path: str) -> str:
+    return repr(path if len(path) <= 80 else path[:77] + "...")
