@@ -1,0 +1,124 @@
+"""A call as a test sees it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from .legs import Leg, LegState, Outside, Party
+from .problems import WaitedInVain
+
+if TYPE_CHECKING:
+    from .people import SimCustomer, SimQueue
+    from .world import World
+
+__all__ = ["CallState", "SimCall"]
+
+CallState: TypeAlias = LegState | Literal["waiting"]
+
+
+class SimCall:
+    """One conversation: a customer (or nobody) at one end, an agent's leg at the other.
+
+    Attributes:
+        primary_call_id: Uuid of the first leg (the customer's, or the agent's own when the agent dialled).
+        customer: The customer; None for a call between agents.
+        legs: Every agent leg the call ever had: forks to several sockets, and those after a transfer.
+        outside: The far end on the trunk, when there is one.
+    """
+
+    def __init__(self, world: World, primary_call_id: str, customer: SimCustomer | None) -> None:
+        self._world = world
+        self.primary_call_id = primary_call_id
+        self.customer = customer
+        self.legs: list[Leg] = []
+        self.outside: Outside | None = None
+        self.queue: SimQueue | None = None
+        self.headers: dict[str, str] = {}
+        self.ring_timeout: float | None = None
+
+    def __repr__(self) -> str:
+        return f"SimCall({self.id!r}, {self.state!r})"
+
+    @property
+    def leg(self) -> Leg | None:
+        """The agent's leg: an answered one first, else the newest live one, else the last."""
+        live = [leg for leg in self.legs if not leg.ended]
+        answered = [leg for leg in live if leg.answered]
+        found = answered or live or self.legs
+        return found[-1] if found else None
+
+    @property
+    def id(self) -> str:
+        """Uuid (callID) of the agent's leg; empty while no agent was rung."""
+        return self.leg.call_id if self.leg is not None else ""
+
+    @property
+    def state(self) -> CallState:
+        """The server's view of the agent's leg: ringing, active, held, detached (its socket is lost, or
+        `verto.attach` was not answered yet) or ended; waiting: in a queue, no agent rings."""
+        waits = self.outside is not None and not self.outside.ended and self.outside.other is None
+        leg = self.leg
+        if leg is None or (leg.ended and waits and self.queue is not None):
+            return "waiting" if waits else "ended"
+        return leg.state
+
+    @property
+    def cause(self) -> str:
+        """Hangup cause of the agent's leg (or of the customer's when no agent was rung); empty while it lives."""
+        if self.state != "ended":
+            return ""
+        if self.leg is not None:
+            return self.leg.cause
+        return self.outside.cause if self.outside is not None else ""
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Channel variables of the agent's leg, such as `verto_dvar_*` set by the client."""
+        return self.leg.variables if self.leg is not None else {}
+
+    async def reaches(self, state: CallState, timeout: float = 5.0) -> None:
+        """Wait until the agent's leg is in a state; at once when it is.
+
+        Raises:
+            WaitedInVain: Not within `timeout` seconds, or the call has ended and cannot get there any more.
+        """
+
+        def look() -> bool | None:
+            now = self.state
+            if now == state:
+                return True
+            if now == "ended":
+                raise WaitedInVain(f"call {self.id} should become {state}, but has ended: {self.cause}")
+            return None
+
+        await self._world.watch.until(look, timeout, lambda: f"call {self.id} is {self.state}, not {state}")
+
+    async def hangs_up(self, cause: str = "NORMAL_CLEARING") -> None:
+        """The far end hangs up: the agent gets `verto.bye` with that cause (a ringing one ORIGINATOR_CANCEL
+        instead of NORMAL_CLEARING)."""
+        switch = self._world.running().switch
+        if self.outside is not None and not self.outside.ended:
+            switch.end_outside(self.outside, cause)
+        elif self.leg is not None:
+            switch.end(self.leg, cause)
+
+    async def cancels(self) -> None:
+        """The caller gives up while it rings: ORIGINATOR_CANCEL (487)."""
+        await self.hangs_up("ORIGINATOR_CANCEL")
+
+    async def changes_party(self, name: str, number: str) -> None:
+        """Another party is shown to the agent: `verto.display`."""
+        if self.leg is not None:
+            self._world.running().switch.show(self.leg, Party(name, number))
+
+    async def is_renegotiated(self) -> None:
+        """The server asks for new media in the middle of the call: `verto.attach` (`uuid_media_reneg`, s09)."""
+        if self.leg is not None:
+            self._world.running().switch.offer_attach(self.leg)
+
+    def not_reached(self, outside: Outside, cause: str) -> None:
+        """An agent could not be reached (used by the switch): the queue tries the next one, or the call ends."""
+        if self.queue is not None and not outside.ended:
+            self._world.running().commands.serve_queue(self.queue, self)
+        else:
+            self._world.running().switch.end_outside(outside, cause)

@@ -1,0 +1,300 @@
+"""Who is in the world: agents, customers, queues."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from ..verto.frames import JsonObject
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .calls import SimCall
+    from .world import World
+
+__all__ = ["STATUSES", "AgentStatus", "Script", "SimAgent", "SimCustomer", "SimQueue"]
+
+AgentStatus: TypeAlias = Literal["Logged Out", "Available", "On Break", "Meeting", "Outgoing"]
+STATUSES: dict[int, AgentStatus] = {
+    0: "Logged Out",
+    1: "Available",
+    2: "On Break",
+    3: "Meeting",
+    4: "Outgoing",
+}
+"""Status numbers of `PUT /agents/status` and their texts (source: ZIWO's Android SDK)."""
+
+
+class SimAgent:
+    """An agent of the contact centre.
+
+    Attributes:
+        id: Numeric user id.
+        ccLogin: Agent number, a string ("0011").
+        cc_password: The secret half of the Verto password.
+        username: E-mail for the REST login.
+        password: Password for the REST login.
+        position: The web phone's name, `agent-<ccLogin>`; the Verto login.
+        effective_name: Name others are shown when this agent calls them (the directory's
+            effective_caller_id_name); None: what the client sends.
+        ready: `PUT /agents/autologin` was called: the agent gets calls of queues.
+        status: Presence.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        number: int,
+        cc_login: str,
+        *,
+        first_name: str,
+        last_name: str,
+        username: str,
+        password: str,
+        cc_password: str,
+        position: str,
+        verto_password: str,
+        effective_name: str | None,
+    ) -> None:
+        self._world = world
+        self.id = number
+        self.ccLogin = cc_login
+        self.first_name = first_name
+        self.last_name = last_name
+        self.username = username
+        self.password = password
+        self.cc_password = cc_password
+        self.position = position
+        self.effective_name = effective_name
+        self._verto_password = verto_password
+        self.ready = False
+        self.status: AgentStatus = "Logged Out"
+
+    def __repr__(self) -> str:
+        return f"SimAgent({self.ccLogin!r}, status={self.status!r}, connected={self.connected})"
+
+    @property
+    def verto_password(self) -> str:
+        """What the client sends as `passwd`: hex MD5 of ccLogin and ccPassword joined."""
+        if self._verto_password:
+            return self._verto_password
+        return hashlib.md5((self.ccLogin + self.cc_password).encode(), usedforsecurity=False).hexdigest()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a logged-in Verto socket of this agent exists."""
+        return self._world.is_connected(self)
+
+    @property
+    def calls(self) -> list[SimCall]:
+        """The calls that have a live leg of this agent, oldest first."""
+        return [call for call in self._world.calls if any(x.agent is self and not x.ended for x in call.legs)]
+
+    def set_status(self, status: AgentStatus) -> None:
+        """Change the presence; a waiting queue call may ring as a consequence."""
+        self.status = status
+        self._world.agent_changed()
+
+    def set_ready(self, ready: bool) -> None:
+        """Log the position in or out of the call centre (REST autologin, logout)."""
+        self.ready = ready
+        self._world.agent_changed()
+
+    async def is_connected(self, timeout: float = 5.0) -> None:
+        """Wait until a Verto socket of this agent is logged in and was told `verto.clientReady`.
+
+        Raises:
+            WaitedInVain: Not within `timeout` seconds.
+        """
+        world = self._world
+        await world.watch.until(
+            lambda: True if world.is_client_ready(self) else None,
+            timeout,
+            lambda: f"agent {self.ccLogin} is not connected",
+        )
+
+    async def picks_up(self, call: SimCall) -> bool:
+        """The server asks the agent's client to answer (`verto.pickup`), in whatever state the call is.
+
+        Returns:
+            Whether there was a socket to ask (`verto_pickup` says -ERROR otherwise).
+        """
+        return self._world.running().commands.pickup(call.id)
+
+    async def told_to_dial(self, number: str, *, uuid: str | None = None) -> bool:
+        """The server asks the client to dial (`verto.dial`) and looks for the call, as `verto_dial` does.
+
+        Returns:
+            True at the first look (every 0.5 s) that finds a call with the uuid; False after 39 looks (19.5 s),
+            or at once when no socket bears the agent's name.
+        """
+        return await self._world.running().commands.dial(self, number, uuid)
+
+    async def send(self, data: JsonObject, **extra: object) -> bool:
+        """`verto.send` to the newest socket that bears the agent's name.
+
+        Args:
+            data: Any JSON object.
+            extra: Members that follow `data` in the API's JSON and leak into the params (a measured server bug).
+
+        Returns:
+            Whether there was such a socket.
+        """
+        return self._world.running().commands.send(self, data, extra)
+
+    async def send_on_call(self, call: SimCall, data: JsonObject, **extra: object) -> bool:
+        """`verto.sendToAgentOnCall`; see `send`. False also when the call is not this agent's."""
+        return self._world.running().commands.send_on_call(self, call.id, data, extra)
+
+    async def eavesdrops(self, call: SimCall, *, headers: Mapping[str, str] | None = None) -> SimCall:
+        """Ring this agent with an eavesdrop-like call on `call` (`originate ... &eavesdrop(uuid)`, measured)."""
+        return self._world.running().commands.eavesdrop(self, call, headers or {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """How a customer behaves when called. Times are seconds.
+
+    Attributes:
+        ring: From the call to the first sign of life (early media).
+        early_media: Send `verto.media` before the answer.
+        answer_after: From the end of `ring` to the answer; None: never.
+        refuse: Hangup cause instead of an answer.
+        refuse_after: From the call to the refusal.
+        hang_up_after: From the answer (of either side's call) to the customer's hangup; None: never.
+    """
+
+    ring: float = 0.0
+    early_media: bool = True
+    answer_after: float | None = 0.2
+    refuse: str | None = None
+    refuse_after: float = 0.0
+    hang_up_after: float | None = None
+
+
+class SimCustomer:
+    """Somebody outside, with a phone number; or (`service`) an application of the server such as the echo test.
+
+    Attributes:
+        number: The number, as agents dial it and as it is shown.
+        name: Caller name.
+        script: What the customer does when an agent dials the number.
+        service: An application: it is answered without being a bridge.
+    """
+
+    def __init__(self, world: World, number: str, name: str, *, service: bool = False) -> None:
+        self._world = world
+        self.number = number
+        self.name = name
+        self.service = service
+        self.script = Script()
+        self._taken = 0
+        self._calls: list[SimCall] = []
+
+    def __repr__(self) -> str:
+        return f"SimCustomer({self.number!r})"
+
+    def will(self, *, answer_after: float | None = 0.2, early_media: bool = True, ring: float = 0.0) -> SimCustomer:
+        """Answer when called; see `Script`."""
+        self.script = replace(self.script, answer_after=answer_after, early_media=early_media, ring=ring, refuse=None)
+        return self
+
+    def will_reject(
+        self, *, cause: str = "CALL_REJECTED", after: float = 0.0, early_media: bool = False
+    ) -> SimCustomer:
+        """Refuse when called, by default at once and without early media."""
+        self.script = replace(self.script, refuse=cause, refuse_after=after, early_media=early_media)
+        return self
+
+    def is_busy(self, *, after: float = 0.0, early_media: bool = False) -> SimCustomer:
+        """Be busy (USER_BUSY)."""
+        return self.will_reject(cause="USER_BUSY", after=after, early_media=early_media)
+
+    def never_answers(self, *, after: float = 30.0, early_media: bool = False) -> SimCustomer:
+        """Let it ring; the network gives up (NO_ANSWER) after `after` seconds."""
+        return self.will_reject(cause="NO_ANSWER", after=after, early_media=early_media)
+
+    def hangs_up_after(self, seconds: float | None) -> SimCustomer:
+        """Hang up so long after the answer, whoever called; None: never."""
+        self.script = replace(self.script, hang_up_after=seconds)
+        return self
+
+    async def dials(
+        self,
+        target: SimAgent | SimQueue,
+        headers: Mapping[str, str] | None = None,
+        *,
+        ring_timeout: float | None = None,
+        call_id: str | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> SimCall:
+        """Call an agent or a queue; returns when `verto.invite` is queued (or the call waits, or has failed).
+
+        Args:
+            target: Who is called. An agent without a socket: the call has ended with USER_NOT_REGISTERED.
+            headers: `verto_h_*` headers of the agent's leg, beside the two that ZIWO's calls always carry
+                (`verto_h_primaryCallID`, `verto_h_originalCallerIdNumber`), which they can overwrite.
+            ring_timeout: Seconds until NO_ANSWER; None: `ServerOptions.ring_timeout`.
+            call_id: The agent leg's uuid; None: a new one.
+            variables: Channel variables of the agent's leg (`verto_svar_*` are shown to the client).
+        """
+        return self._world.running().commands.customer_dials(
+            self,
+            target,
+            headers or {},
+            ring_timeout=ring_timeout,
+            call_id=call_id,
+            variables=variables,
+        )
+
+    def called(self, call: SimCall | None) -> None:
+        """An agent's call has arrived (used by the switch)."""
+        if call is not None:
+            self._calls.append(call)
+            self._world.watch.poke()
+
+    async def is_called(self, timeout: float = 5.0) -> SimCall:
+        """Wait for the next call an agent makes to this number (each call is given once, in order).
+
+        Raises:
+            WaitedInVain: None came within `timeout` seconds.
+        """
+
+        def look() -> SimCall | None:
+            if len(self._calls) > self._taken:
+                self._taken += 1
+                return self._calls[self._taken - 1]
+            return None
+
+        return await self._world.watch.until(look, timeout, lambda: f"nobody called {self.number}")
+
+
+class SimQueue:
+    """A queue: a call rings the first agent that is connected, ready and Available, in the order given."""
+
+    def __init__(self, world: World, name: str, agents: list[SimAgent]) -> None:
+        self._world = world
+        self.name = name
+        self.agents = agents
+        self.waiting: list[SimCall] = []
+
+    def __repr__(self) -> str:
+        return f"SimQueue({self.name!r}, {len(self.agents)} agents, {len(self.waiting)} waiting)"
+
+    def free_agent(self, tried: list[SimAgent]) -> SimAgent | None:
+        """The agent to ring next, or None."""
+        world = self._world
+        return next(
+            (
+                agent
+                for agent in self.agents
+                if agent not in tried
+                and agent.ready
+                and agent.status == "Available"
+                and world.is_connected(agent)
+                and not agent.calls
+            ),
+            None,
+        )
