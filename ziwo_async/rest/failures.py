@@ -62,7 +62,7 @@ def redirect_text(location: str | None) -> str:
     return f"the server redirects to {shown}; redirects are not followed, so check the REST address"
 
 
-def _tls_reason(error: aiohttp.ClientConnectorCertificateError | aiohttp.ClientConnectorSSLError) -> str:
+def _tls_reason(error: BaseException) -> str:
     inner: object = error.args[-1]  # what the TLS layer said; both classes keep it last
     if isinstance(inner, ssl.SSLCertVerificationError):
         return inner.verify_message
