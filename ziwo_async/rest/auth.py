@@ -11,7 +11,8 @@ import base64
 import hashlib
 import hmac
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -38,6 +39,8 @@ __all__ = [
 ]
 
 logger = logging.getLogger("ziwo_async.rest")
+
+_RECENT_TOKENS = 8
 
 FormValue: TypeAlias = str | int | bool | SecretStr
 
@@ -188,6 +191,7 @@ class Authenticator:
         self._token: Token | None = None
         self._generation = 0
         self._refused_gift: SecretStr | None = None
+        self._recent: deque[SecretStr] = deque(maxlen=_RECENT_TOKENS)
         self._finished = 0
         self._failure: ZiwoError | None = None
 
@@ -198,6 +202,11 @@ class Authenticator:
     def current(self) -> Token | None:
         """The token in use, None before the first login and after `forget`."""
         return self._token
+
+    @property
+    def recent(self) -> Iterable[SecretStr]:
+        """The last tokens, newest last: what must not be repeated from an answer of the server."""
+        return self._recent
 
     async def token(self) -> Token:
         """Give the token in use; the first caller logs in.
@@ -245,6 +254,7 @@ class Authenticator:
             self._finished += 1
             self._failure = None
             self._token = token
+            self._recent.append(token.value)
             return token
 
     async def _fresh_with_retries(self) -> Token:

@@ -173,7 +173,7 @@ class Transport:
         if answer.status == 401:
             kind = BadCredentials if token.by_password else TokenExpired
             raise kind(f"{method} {path}: the server refuses the token that it was given last")
-        return self._reply(request, answer, token.value)
+        return self._reply(request, answer)
 
     async def login(self) -> None:
         """Make sure that there is a token: log in, or take the one that the credentials have.
@@ -205,7 +205,7 @@ class Transport:
         request = prepare(self._base_url, "POST", "/auth/logout")
         answer = await self._send(request, token.value, limit=self._timeouts.close)
         if answer.status != 401:
-            self._reply(request, answer, token.value)
+            self._reply(request, answer)
 
     async def aclose(self) -> None:
         """Close our own session; a borrowed one stays open. Requests under way fail with `ClientClosed`. Idempotent."""
@@ -240,7 +240,7 @@ class Transport:
             with attempt:
                 answer = await self._send(request, token.value, limit=self._timeouts.request)
                 if answer.status == 429 or answer.status >= 500:
-                    raise self._error(request, answer, token.value)
+                    raise self._error(request, answer)
                 return answer
         raise AssertionError("stamina raises the last error")  # pragma: no cover
 
@@ -323,10 +323,10 @@ class Transport:
 
     # --- answers --------------------------------------------------------------------------------------------------
 
-    def _reply(self, request: Prepared, answer: _Answer, *secrets: SecretStr) -> Reply:
+    def _reply(self, request: Prepared, answer: _Answer) -> Reply:
         method, path, status = request.method, request.path, answer.status
         if status >= 400:
-            raise self._error(request, answer, *secrets)
+            raise self._error(request, answer)
         if not 200 <= status < 300:
             raise ApiError(redirect_text(answer.location), status=status, method=method, path=path)
         if answer.too_large:
@@ -340,22 +340,22 @@ class Transport:
             try:
                 return unwrap(value, status=status, method=method, path=path)
             except ApiError as error:
-                text = self._scrubbed(error.message, request, *secrets)
+                text = self._scrubbed(error.message, request)
             raise ApiError(text, status=status, method=method, path=path)
         raise not_json(answer.body, status=status, method=method, path=path)
 
-    def _error(self, request: Prepared, answer: _Answer, *secrets: SecretStr) -> ZiwoError:
+    def _error(self, request: Prepared, answer: _Answer) -> ZiwoError:
         return error_for(
             answer.status,
-            self._scrubbed(words_of(answer.body), request, *secrets),
+            self._scrubbed(words_of(answer.body), request),
             method=request.method,
             path=request.path,
             retry_after=answer.retry_after,
         )
 
-    def _scrubbed(self, text: str, request: Prepared, *secrets: SecretStr) -> str:
+    def _scrubbed(self, text: str, request: Prepared) -> str:
         # Servers like to repeat what they were given.
-        for secret in (*(item.get_secret_value() for item in secrets), *request.secrets()):
+        for secret in (*(token.get_secret_value() for token in self._auth.recent), *request.secrets()):
             if secret:
                 text = text.replace(secret, "***")
         return text
