@@ -54,8 +54,11 @@ class SimCall:
 
     @property
     def state(self) -> CallState:
-        """The server's view of the agent's leg: ringing, active, held, detached (its socket is lost, or
-        `verto.attach` was not answered yet) or ended; waiting: in a queue, no agent rings."""
+        """The server's view of the agent's leg.
+
+        ringing, active, held, ended; detached: its socket is lost, or `verto.attach` was not answered yet;
+        waiting: in a queue, no agent rings.
+        """
         waits = self.outside is not None and not self.outside.ended and self.outside.other is None
         leg = self.leg
         if leg is None or (leg.ended and waits and self.queue is not None):
@@ -76,7 +79,7 @@ class SimCall:
         """Channel variables of the agent's leg, such as `verto_dvar_*` set by the client."""
         return self.leg.variables if self.leg is not None else {}
 
-    async def reaches(self, state: CallState, timeout: float = 5.0) -> None:
+    async def reaches(self, state: CallState, timeout: float = 5.0) -> None:  # noqa: ASYNC109 (a test says its limit)
         """Wait until the agent's leg is in a state; at once when it is.
 
         Raises:
@@ -94,8 +97,10 @@ class SimCall:
         await self._world.watch.until(look, timeout, lambda: f"call {self.id} is {self.state}, not {state}")
 
     async def hangs_up(self, cause: str = "NORMAL_CLEARING") -> None:
-        """The far end hangs up: the agent gets `verto.bye` with that cause (a ringing one ORIGINATOR_CANCEL
-        instead of NORMAL_CLEARING)."""
+        """The far end hangs up: the agent gets `verto.bye` with that cause.
+
+        A ringing agent gets ORIGINATOR_CANCEL instead of NORMAL_CLEARING.
+        """
         switch = self._world.running().switch
         if self.outside is not None and not self.outside.ended:
             switch.end_outside(self.outside, cause)

@@ -1,5 +1,7 @@
-"""Hangup causes: FreeSWITCH's names and numbers (source: switch_types.h; those seen in the captured frames and
-the ordinary Q.850 ones)."""
+"""Hangup causes: FreeSWITCH's names and numbers.
+
+Source: switch_types.h; those seen in the captured frames, and the ordinary Q.850 ones.
+"""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ class Clock:
         """Run a callback; what it raises is kept, see the class."""
         try:
             callback()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (kept, and raised when the simulator closes)
             self.failures.append(error)
 
     def forget(self, timer: Timer) -> None:

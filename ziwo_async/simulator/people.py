@@ -102,7 +102,7 @@ class SimAgent:
         self.ready = ready
         self._world.agent_changed()
 
-    async def is_connected(self, timeout: float = 5.0) -> None:
+    async def comes_online(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109
         """Wait until a Verto socket of this agent is logged in and was told `verto.clientReady`.
 
         Raises:
@@ -255,7 +255,7 @@ class SimCustomer:
             self._calls.append(call)
             self._world.watch.poke()
 
-    async def is_called(self, timeout: float = 5.0) -> SimCall:
+    async def is_called(self, timeout: float = 5.0) -> SimCall:  # noqa: ASYNC109
         """Wait for the next call an agent makes to this number (each call is given once, in order).
 
         Raises:

@@ -300,9 +300,10 @@ class Router:
                 self._ring_for(other, target[0])
         elif target is None:
             switch.end_outside(other, "UNALLOCATED_NUMBER")
-        elif isinstance(target, tuple):
-            if self.ring(target[0], other, other.party, leg.headers, call=other.call) is None:
-                switch.end_outside(other, "USER_NOT_REGISTERED")
+        elif isinstance(target, SimCustomer):
+            pass  # customer to customer: no agent has anything to do with it any more
+        elif self.ring(target[0], other, other.party, leg.headers, call=other.call) is None:
+            switch.end_outside(other, "USER_NOT_REGISTERED")
         return True
 
     def replace(self, leg: Leg, second: Leg) -> bool:

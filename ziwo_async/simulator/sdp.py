@@ -17,6 +17,9 @@ __all__ = ["MediaLine", "answer", "attach_offer", "media_line", "offer"]
 _OPUS = re.compile(r"^a=rtpmap:(\d+) opus/48000", re.IGNORECASE)
 _MLINE = re.compile(r"^m=audio (\d+) ([A-Z/]+) ([\d ]+)$")
 _CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ (?:udp|UDP) \d+ (\S+) \d+ typ ")
+_OPUS_OFFER = (
+    "a=fmtp:102 useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; maxptime=40"
+)
 _ALPHABET = string.ascii_letters + string.digits
 
 
@@ -133,8 +136,7 @@ def offer(rng: random.Random) -> str:
         parts.head("RTP/SAVPF", "102 0 8"),
         [
             "a=rtpmap:102 opus/48000/2",
-            "a=fmtp:102 useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; "
-            "maxptime=40",
+            _OPUS_OFFER,
             "a=rtpmap:0 PCMU/8000",
             "a=rtpmap:8 PCMA/8000",
             f"a=fingerprint:sha-256 {_fingerprint(rng, 32)}",

@@ -210,27 +210,35 @@ def modify(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
         state = result(message="CALL TRANSFERRED")
         return state if server.router.transfer(leg, number) else no("call is not bridged")
     if action == "replace":
-        other_id = _text(params, "replaceCallID")
-        if not other_id:
-            return no("replaceCallID missing")
-        second = server.switch.legs.get(other_id)
-        if second is None:
-            return no("invalid transfer leg")
         state = result()
-        return state if server.router.replace(leg, second) else no("transfer failed")
+        problem = _replace(server, leg, _text(params, "replaceCallID"))
+        return no(problem) if problem else state
     if action == "updateMedia":
-        sdp = wire.get(params, "sdp")
-        if not isinstance(sdp, str):
-            return no("SDP missing")
-        if not leg.answered:
-            server.switch.end(leg, "DESTINATION_OUT_OF_ORDER")
-            return no("Cannot update a call that has not been answered.")
-        line = _media(server, sdp)
-        if line is None:
-            return no("CODEC NEGOTIATION ERROR")
-        leg.media = line
-        return result(sdp=sdps.answer(server.switch.rng, line))
+        new = _update_media(server, leg, wire.get(params, "sdp"))
+        return no(new) if isinstance(new, str) else result(sdp=sdps.answer(server.switch.rng, new))
     return result()
+
+
+def _replace(server: VertoServer, leg: Leg, other_id: str) -> str:
+    if not other_id:
+        return "replaceCallID missing"
+    second = server.switch.legs.get(other_id)
+    if second is None:
+        return "invalid transfer leg"
+    return "" if server.router.replace(leg, second) else "transfer failed"
+
+
+def _update_media(server: VertoServer, leg: Leg, sdp: Any) -> sdps.MediaLine | str:
+    if not isinstance(sdp, str):
+        return "SDP missing"
+    if not leg.answered:
+        server.switch.end(leg, "DESTINATION_OUT_OF_ORDER")
+        return "Cannot update a call that has not been answered."
+    line = _media(server, sdp)
+    if line is None:
+        return "CODEC NEGOTIATION ERROR"
+    leg.media = line
+    return line
 
 
 def _hold(server: VertoServer, leg: Leg, action: str, result: Any) -> Outcome:

@@ -69,7 +69,7 @@ def _deliver_message(server: VertoServer, msg: JsonObject, to: str) -> None:
 
 def _channels(params: Any) -> list[str]:
     wanted = wire.get(params, "eventChannel")
-    items = cast("list[Any]", wanted) if isinstance(wanted, list) else [wanted]
+    items = wanted if wire.is_list(wanted) else [wanted]
     return [item for item in items if isinstance(item, str)]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from ..verto.frames import JsonObject, encode_error, encode_result
 from . import wire
@@ -104,9 +104,8 @@ class VertoServer:
         value = wire.parse(text)
         if value is wire.BROKEN:
             session.reply(wire.refusal_text(wire.INVALID_REQUEST, None))
-        elif isinstance(value, list):
-            items = cast("list[Any]", value)
-            answers = [answer for item in items if (answer := self._batched(session, item)) is not None]
+        elif wire.is_list(value):
+            answers = [answer for item in value if (answer := self._batched(session, item)) is not None]
             session.reply(f"[{','.join(answers)}]")
         else:
             self._single(session, value)

@@ -25,7 +25,7 @@ class Watch:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def until(self, look: Callable[[], T | None], timeout: float, what: Callable[[], str]) -> T:
+    async def until(self, look: Callable[[], T | None], timeout: float, what: Callable[[], str]) -> T:  # noqa: ASYNC109
         """Wait until `look` gives something.
 
         Args:

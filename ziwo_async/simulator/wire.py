@@ -9,11 +9,21 @@ own lenient parser here.
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 from ..verto.frames import JsonObject
 
-__all__ = ["BROKEN", "INVALID_MESSAGE", "INVALID_REQUEST", "dump", "get", "parse", "refusal_text", "request_text"]
+__all__ = [
+    "BROKEN",
+    "INVALID_MESSAGE",
+    "INVALID_REQUEST",
+    "dump",
+    "get",
+    "is_list",
+    "parse",
+    "refusal_text",
+    "request_text",
+]
 
 BROKEN = object()
 """What `parse` returns for text that is no JSON."""
@@ -56,6 +66,11 @@ def get(obj: Any, key: str) -> Any:
         return members[key]
     wanted = key.casefold()
     return next((value for name, value in members.items() if name.casefold() == wanted), None)
+
+
+def is_list(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a value is a JSON array."""
+    return isinstance(value, list)
 
 
 def dump(value: Any) -> str:
