@@ -37,6 +37,7 @@ class Ziwo:
         self.tokens: set[str] = set()
         self.logins = 0
         self.seen: list[tuple[str, str]] = []
+        self.raw_paths: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.login_forms: list[dict[str, str]] = []
         self.disconnected = asyncio.Event()
@@ -79,6 +80,7 @@ class Ziwo:
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         self.seen.append((request.method, request.path))
+        self.raw_paths.append(request.raw_path)
         self.headers.append(dict(request.headers))
         handler = self._routes.get((request.method, request.path))
         try:

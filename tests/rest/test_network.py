@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import struct
 import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ import pytest
 import trustme
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from ziwo_async.config import Timeouts
 from ziwo_async.errors import (
@@ -27,6 +29,7 @@ from ziwo_async.errors import (
     ZiwoError,
 )
 from ziwo_async.rest.auth import Credentials
+from ziwo_async.rest.failures import translate
 
 
 def dead_port() -> int:
@@ -235,6 +238,29 @@ async def test_a_read_that_breaks_is_tried_again(kit, answer):
         if answer.startswith(b"SSH"):
             assert "does not speak HTTP" in str(caught.value)
     assert len(requests) == 3
+
+
+async def test_a_connection_that_is_reset(kit):
+    async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        raw = writer.get_extra_info("socket")
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        writer.transport.abort()
+
+    server = await asyncio.start_server(reset, "127.0.0.1", 0)
+    async with server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        transport = kit.transport(url, Credentials.from_token("CANARY-t"))
+        with pytest.raises(ConnectionLost, match="broke: ECONNRESET"):
+            await transport.request("GET", "/x")
+
+
+@pytest.mark.parametrize("error", [aiohttp.ClientError("CANARY"), aiohttp.InvalidURL("http://CANARY")])
+def test_what_aiohttp_may_invent_later_is_told_by_its_kind_only(error):
+    url = URL("https://acme-api.aswat.co/x?CANARY")
+    ours = translate(error, url=url, limit=1, connect_limit=1)
+    assert type(ours) is ConnectionLost
+    assert str(ours) == f"the request to acme-api.aswat.co:443 failed ({type(error).__name__})"
 
 
 async def test_a_body_whose_compression_is_broken(kit):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import socket
 import ssl
 
 import aiohttp
@@ -70,6 +69,5 @@ def _tls_reason(error: BaseException) -> str:
 
 
 def _os_reason(error: OSError) -> str:
-    if isinstance(error, socket.gaierror):
-        return "the name cannot be resolved"
+    # The symbolic name only: the text of the system is localised, and aiohttp adds addresses to it.
     return errno.errorcode.get(error.errno or 0, type(error).__name__)

@@ -262,7 +262,7 @@ class Transport:
                 answer = await self._talk(request, token)
         except ZiwoError:
             raise
-        except (aiohttp.ClientError, OSError, RuntimeError) as error:
+        except (aiohttp.ClientError, OSError) as error:
             failure = self._failure(error, request, limit)
         else:
             logger.debug(
