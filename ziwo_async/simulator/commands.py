@@ -187,17 +187,15 @@ class Commands:
     def eavesdrop(
         self,
         supervisor: SimAgent,
-        watched: SimCall,
+        target_id: str,
         headers: Mapping[str, str],
         *,
         caller: Party | None = None,
         call_id: str | None = None,
-        target_id: str | None = None,
     ) -> SimCall:
         """`originate ... &eavesdrop(uuid)`: an ordinary invite; the watched parties are told nothing (z11)."""
-        target = self._switch.legs.get(target_id or watched.id)
-        shown = target.caller if target is not None else Party("", "")
-        on = Party("Eavesdrop", target.own.number if target is not None else "") if caller is None else caller
+        target = self._switch.legs.get(target_id)
+        on = caller or Party("Eavesdrop", target.own.number if target is not None else "")
 
         def listen(call: SimCall) -> None:
             leg = call.leg
@@ -207,12 +205,41 @@ class Commands:
                 self._switch.end(leg, "NORMAL_CLEARING")
                 return
             leg.spies_on = target.call_id
-            self._switch.later(leg, self._switch.options.bridge_delay, lambda: self._switch.show(leg, shown))
+            self._switch.show_soon(leg, target.caller)
 
-        return self.originate(
-            supervisor,
-            on,
-            {"verto_h_primaryCallID": target_id or watched.id, **headers},
-            call_id=call_id,
-            on_answer=listen,
-        )
+        return self.originate(supervisor, on, headers, call_id=call_id, on_answer=listen)
+
+    def spy_on_agent(
+        self,
+        supervisor: SimAgent,
+        agent: SimAgent,
+        headers: Mapping[str, str],
+        *,
+        caller: Party | None = None,
+        call_id: str | None = None,
+    ) -> SimCall:
+        """`originate ... &userspy(agent)`: music until the agent has a call, then that call, then music (z11c)."""
+
+        def listen(call: SimCall) -> None:
+            leg = call.leg
+            if leg is None:
+                return
+            leg.spied_agent = agent
+            for watched in self._switch.legs.values():
+                if watched.agent is agent and watched.answered and watched.other is not None:
+                    self._switch.show_soon(leg, watched.caller)
+
+        on = caller or Party("Eavesdrop", agent.position)
+        return self.originate(supervisor, on, headers, call_id=call_id, on_answer=listen)
+
+    # ---- words to everybody ----------------------------------------------------------------------------------
+
+    def chat(self, agent: SimAgent, sender: str, body: str) -> None:
+        """`chat verto|from|to|body`: a message outside of any call."""
+        for socket in self._verto.of_agent(agent):
+            socket.queue("verto.info", {"msg": {"from": sender, "to": agent.verto_address, "body": body}})
+
+    def announce(self, *words: str) -> None:
+        """`verto announce`: an operator's words to every socket."""
+        for socket in self._verto.sessions():
+            socket.queue("verto.announce", {"msg": list(words)})

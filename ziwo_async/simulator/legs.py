@@ -45,6 +45,8 @@ class Leg:
         shown: What the last `verto.display` said; it is repeated after a reattach.
         attached: False from the loss of the socket until the client answers `verto.attach`.
         offered: `verto.attach` was sent on the present socket.
+        spies_on: Uuid of the leg this one listens to: it ends with that leg.
+        spied_agent: Agent whose calls this leg listens to, one after the other.
         silent: The client knows that it is over (its own bye), so no `verto.bye` is sent.
     """
 
@@ -72,6 +74,7 @@ class Leg:
     hunt: Hunt | None = None
     call: SimCall | None = None
     spies_on: str = ""
+    spied_agent: SimAgent | None = None
     timers: list[Timer] = field(default_factory=list["Timer"])
 
     @property

@@ -83,6 +83,11 @@ class SimAgent:
         return hashlib.md5((self.ccLogin + self.cc_password).encode(), usedforsecurity=False).hexdigest()
 
     @property
+    def verto_address(self) -> str:
+        """Position and domain, as messages name the agent."""
+        return f"{self.position}@127.0.0.1"
+
+    @property
     def connected(self) -> bool:
         """Whether a logged-in Verto socket of this agent exists."""
         return self._world.is_connected(self)
@@ -148,9 +153,25 @@ class SimAgent:
         """`verto.sendToAgentOnCall`; see `send`. False also when the call is not this agent's."""
         return self._world.running().commands.send_on_call(self, call.id, data, extra)
 
-    async def eavesdrops(self, call: SimCall, *, headers: Mapping[str, str] | None = None) -> SimCall:
-        """Ring this agent with an eavesdrop-like call on `call` (`originate ... &eavesdrop(uuid)`, measured)."""
-        return self._world.running().commands.eavesdrop(self, call, headers or {})
+    async def eavesdrops(
+        self, target: SimCall | SimAgent, *, headers: Mapping[str, str] | None = None
+    ) -> SimCall:
+        """Ring this agent with an eavesdrop call; the watched parties are told nothing (measured).
+
+        Args:
+            target: A call: it is watched until it ends. An agent: each of the agent's calls is, from its bridge on,
+                and the eavesdrop call lives until it is hung up (as ZIWO documents its eavesdrop).
+            headers: `verto_h_*` headers of the invite.
+        """
+        commands = self._world.running().commands
+        if isinstance(target, SimAgent):
+            return commands.spy_on_agent(self, target, headers or {})
+        named = {"verto_h_primaryCallID": target.id, **(headers or {})}
+        return commands.eavesdrop(self, target.id, named)
+
+    async def gets_message(self, sender: str, body: str) -> None:
+        """A chat message: `verto.info` with `msg`, to every socket of the agent."""
+        self._world.running().commands.chat(self, sender, body)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +202,8 @@ class SimCustomer:
         number: The number, as agents dial it and as it is shown.
         name: Caller name.
         script: What the customer does when an agent dials the number.
+        variables: Channel variables the dialplan sets on an agent's call to the number (`verto_svar_*` are shown).
+        headers: `verto_h_*` variables it sets.
         service: An application: it is answered without being a bridge.
     """
 
@@ -190,6 +213,8 @@ class SimCustomer:
         self.name = name
         self.service = service
         self.script = Script()
+        self.variables: dict[str, str] = {}
+        self.headers: dict[str, str] = {}
         self._taken = 0
         self._calls: list[SimCall] = []
 

@@ -248,6 +248,8 @@ class Router:
             other=leg,
         )
         leg.other = outside
+        leg.variables.update(customer.variables)
+        leg.headers.update(customer.headers)
         if leg.call is not None:
             leg.call.outside = outside
             leg.call.customer = customer

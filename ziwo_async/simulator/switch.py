@@ -176,7 +176,15 @@ class Switch:
         else:
             self.later(a, self.options.bridge_delay, lambda: self._show_if_joined(a, b, a.callee))
         self.later(b, self.options.bridge_delay, lambda: self._show_if_joined(b, a, b.caller))
+        for spy in self.legs.values():
+            for leg in (a, b):
+                if isinstance(leg, Leg) and spy.spied_agent is not None and spy.spied_agent is leg.agent:
+                    self.show_soon(spy, leg.caller)
         self.watch.poke()
+
+    def show_soon(self, leg: Leg, party: Party) -> None:
+        """`verto.display` after the time a bridge takes."""
+        self.later(leg, self.options.bridge_delay, lambda: self.show(leg, party))
 
     def _show_if_joined(self, leg: Leg, other: FarEnd, party: Party) -> None:
         if leg.other is other:
