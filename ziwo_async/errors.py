@@ -6,6 +6,7 @@ can help (``retryable``)::
     ZiwoError
       ConfigError                  wrong or missing settings; raised before any I/O
         InvalidInstanceName        the contact-centre name is not one DNS label
+        BadArgument                (also ValueError) an argument that could never work
         HandlerRejected            (also TypeError) a handler that could never work
       TransportError               the network, not the peer's opinion
         CannotConnect              nothing answers, TLS failure, wrong host
@@ -45,6 +46,7 @@ from typing import ClassVar
 __all__ = [
     "ApiError",
     "AuthError",
+    "BadArgument",
     "BadCredentials",
     "BadFrame",
     "CallEnded",
@@ -96,6 +98,10 @@ class ConfigError(ZiwoError):
 
 class InvalidInstanceName(ConfigError):
     """The contact-centre name cannot be turned into a ZIWO host."""
+
+
+class BadArgument(ConfigError, ValueError):
+    """An argument that could never work: no number to dial, a DTMF digit that does not exist, ..."""
 
 
 class HandlerRejected(ConfigError, TypeError):

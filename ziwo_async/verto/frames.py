@@ -115,7 +115,7 @@ def decode(raw: str | bytes) -> Frame:
     try:
         # NaN and Infinity are no JSON; strings are not cached: ids and SDPs never repeat.
         value = from_json(raw, allow_inf_nan=False, cache_strings="keys")
-    except ValueError as error:
+    except (ValueError, TypeError) as error:  # TypeError: a lone surrogate, which no UTF-8 text can hold
         # Non-JSON text is legal here: FreeSWITCH's speed test (`#SPU ...`) shares the socket.
         return _unreadable(f"not JSON: {error}", raw, size)
     if _too_deep(raw, value):
@@ -220,7 +220,8 @@ def _is_list(value: Any) -> TypeGuard[list[Any]]:
 
 def _unreadable(reason: str, raw: str | bytes, size: int) -> UnreadableFrame:
     text = raw[:_SHOWN]
-    return UnreadableFrame(reason, text if isinstance(text, str) else text.decode("utf-8", "replace"), size)
+    encoded = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    return UnreadableFrame(reason, encoded.decode("utf-8", "replace"), size)
 
 
 def encode_request(frame_id: FrameId, method: str, params: JsonObject) -> str:

@@ -74,8 +74,7 @@ def _reply(session: SessionMachine, frame: ResultFrame | ErrorFrame, at: float, 
 def _logged_in(session: SessionMachine, result: JsonObject, effects: list[Effect]) -> None:
     if session.phase is Phase.LOGGING_IN:
         session.phase = Phase.LOGGED_IN
-    expires = result.get("auth-expires")
-    session.auth_expires = expires if isinstance(expires, int) else None
+    session.auth_expires = m.Ping.read(result).auth_expires
     effects.append(LoggedIn(session.auth_expires))
 
 

@@ -8,6 +8,7 @@ Writing gives the params object; the JSON-RPC envelope is put around it by `sess
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, NamedTuple, TypeGuard, cast
 
 from .frames import JsonObject
@@ -362,8 +363,14 @@ def _text(params: JsonObject, key: str) -> str:
 def _number(params: JsonObject, key: str) -> int | None:
     value = params.get(key)
     if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value) if isfinite(value) else None  # 1e400 is good JSON, and infinite
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= _MOST_DIGITS:
         return int(value)
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else None
+    return None
+
+
+# Python refuses to convert texts of more than 4 300 digits, and no code of the server comes near this.
+_MOST_DIGITS = 18
 
 
 def _object(params: JsonObject, key: str) -> JsonObject:

@@ -170,6 +170,26 @@ class SessionMachine:
         send = self.send("verto.bye", params, call_id)
         return self._after(send, call, call.hang_up(cause, cause_code, at))
 
+    def hang_up_unsent(self, call_id: str, cause: str, cause_code: int | None, at: float) -> list[Effect]:
+        """End a call while there is no connection: over for us now, said to the server when it offers the call again.
+
+        Raises:
+            WrongState: The call is being hung up or over.
+            CallGone: There is no such call.
+        """
+        call = self._need(call_id, "hung up", *_LIVE)
+        self.unsaid.note(call_id)
+        effects: list[Effect] = []
+        self.publish(effects, call, [*call.hang_up(cause, cause_code, at), *call.feed(Input.BYE_TIMEOUT, at)])
+        return effects
+
+    def abandon(self, at: float) -> list[Effect]:
+        """The session ends for good: every call that is left is over for us."""
+        effects: list[Effect] = []
+        for call in list(self.calls.values()):
+            self.publish(effects, call, call.gone(at))
+        return effects
+
     def bye_timed_out(self, call_id: str, at: float) -> list[Effect]:
         """Nothing confirmed our bye within its time limit: the call is over for us."""
         call = self.calls.get(call_id)

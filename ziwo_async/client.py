@@ -1,0 +1,357 @@
+"""ZiwoClient, the front door: the REST resources, the phone, the events, and `run()`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import signal
+import ssl as tls
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from pydantic import JsonValue, SecretStr
+
+from .config import Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
+from .events import Event
+from .phone.account import Account
+from .phone.dispatch import EventStream, Expectation, Overflow
+from .phone.media import MediaEngine
+from .phone.phone import Phone
+from .rest.agents import AgentsResource
+from .rest.auth import Credentials, CredentialsProvider
+from .rest.envelope import Reply
+from .rest.prepared import Form, Params
+from .rest.session import SessionResource
+from .rest.transport import Transport
+from .router import Router
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["EXIT_CODES", "ZiwoClient"]
+
+_log = logging.getLogger("ziwo_async")
+
+E = TypeVar("E", bound=Event)
+
+EXIT_CODES = {
+    "stopped": 0,
+    "failed": 1,
+    "configuration": 2,
+    "authentication": 3,
+    "connection": 4,
+    "taken over": 5,
+}
+"""Exit codes of `run()`: how the program ended."""
+
+
+class ZiwoClient:
+    """A ZIWO contact centre, seen as one user.
+
+    ```python
+    async with ZiwoClient("acme", username="agent@acme.example", password=secret) as ziwo:
+        print((await ziwo.session.profile()).cc_login)   # REST only: no phone is started
+        async with ziwo.phone:
+            call = await ziwo.phone.dial("+97150000000")
+    ```
+    """
+
+    def __init__(
+        self,
+        contact_center: str | None = None,
+        *,
+        username: str | None = None,
+        password: str | SecretStr | None = None,
+        token: str | SecretStr | None = None,
+        credentials: CredentialsProvider | None = None,
+        position: str | None = None,
+        api_url: str | None = None,
+        verto_url: str | None = None,
+        http: aiohttp.ClientSession | None = None,
+        router: Router | None = None,
+        media: MediaEngine | None = None,
+        timeouts: Timeouts | None = None,
+        retry: RetryPolicy | None = None,
+        reconnect: ReconnectPolicy | None = None,
+        liveness: Liveness | None = None,
+        ssl: tls.SSLContext | None = None,
+        autologin: bool = True,
+        strict_flows: bool = False,
+        session_id: str | SecretStr | None = None,
+    ) -> None:
+        """Make a client; no I/O happens yet.
+
+        Args:
+            contact_center: The contact centre's name, in any spelling: `acme`, `acme.aswat.co`, a URL.
+            username: E-mail address of the agent.
+            password: Their password.
+            token: An access token from elsewhere, instead of (or before) user and password.
+            credentials: An async function that gives credentials, asked at each login; instead of the three above.
+            position: Name of the agent's position; `agent-<ccLogin>` by default.
+            api_url: REST address, instead of the one made from the name.
+            verto_url: Phone address, instead of the one the server tells.
+            http: An aiohttp session to borrow; it is never closed here.
+            router: Handlers to start with.
+            media: Makes the media of calls; by default there is no audio.
+            timeouts: Time limits.
+            retry: How REST reads are retried.
+            reconnect: How the phone reconnects.
+            liveness: When the phone looks for signs of life.
+            ssl: TLS settings, such as a private certificate authority.
+            autologin: Tell ZIWO that the agent's position is connected once the phone is ready, and disconnected in the
+                end (`PUT /agents/autologin`, `PUT /agents/logout`): without it the agent gets no queue calls.
+            strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
+            session_id: Verto session id to take up (a secret); by default a new one.
+
+        Raises:
+            ConfigError: Something is wrong or missing.
+        """
+        if credentials is not None and (username or password or token):
+            raise ConfigError("give either credentials= or username, password and token; not both")
+        secret = SecretStr(password) if isinstance(password, str) else password
+        key = SecretStr(token) if isinstance(token, str) else token
+        self._settings = Settings(
+            contact_center=contact_center,
+            username=username,
+            password=secret,
+            # A provider needs no static secret; Settings wants one.
+            token=SecretStr("provided") if credentials is not None else key,
+            api_url=api_url,
+            verto_url=verto_url,
+            position=position,
+        )
+        self._transport = Transport(
+            self._settings.base_url,
+            credentials or Credentials(username=username, password=secret, token=key),
+            http=http,
+            timeouts=timeouts,
+            retry=retry,
+            ssl=ssl,
+        )
+        self.session = SessionResource(self._transport)
+        self.agent = AgentsResource(self._transport)
+        self._timeouts = timeouts or Timeouts()
+        self._autologin = autologin
+        self._connected_position = False
+        self._account: Account | None = None
+        self._closed = False
+        self.phone = Phone(
+            self._get_account,
+            router=router,
+            media=media,
+            timeouts=timeouts,
+            reconnect=reconnect,
+            liveness=liveness,
+            tls=ssl,
+            on_ready=self._position_connected,
+            strict_flows=strict_flows,
+            session_id=session_id.get_secret_value() if isinstance(session_id, SecretStr) else session_id,
+        )
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        http: aiohttp.ClientSession | None = None,
+        router: Router | None = None,
+        media: MediaEngine | None = None,
+        strict_flows: bool = False,
+    ) -> Self:
+        """Make a client from the environment: `ZIWO_CONTACT_CENTER`, `ZIWO_USERNAME`, `ZIWO_PASSWORD` (or `ZIWO_TOKEN`).
+
+        `ZIWO_API_URL`, `ZIWO_VERTO_URL` and `ZIWO_POSITION` are read too. The environment is read by nothing else.
+
+        Args:
+            http: An aiohttp session to borrow.
+            router: Handlers to start with.
+            media: Makes the media of calls.
+            strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
+
+        Raises:
+            ConfigError: A variable is missing or wrong; the text names it.
+        """
+        settings = Settings.from_env()
+        return cls(
+            settings.contact_center,
+            username=settings.username,
+            password=settings.password,
+            token=settings.token,
+            position=settings.position,
+            api_url=settings.api_url,
+            verto_url=settings.verto_url,
+            http=http,
+            router=router,
+            media=media,
+            strict_flows=strict_flows,
+        )
+
+    def __repr__(self) -> str:
+        return f"<ZiwoClient {self._settings.base_url} {self._settings.username or 'by token'}>"
+
+    # -- life ------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the phone, log the position and the session out, close what is ours. Safe twice; bounded in time."""
+        await self.phone.aclose()
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            async with asyncio.timeout(self._timeouts.close):
+                if self._connected_position:
+                    await self.agent.logout()
+                await self._transport.logout()
+        except (ZiwoError, TimeoutError) as error:
+            _log.debug("the log-out did not work out: %s", error)
+        finally:
+            await self._transport.aclose()
+
+    def run(self, router: Router | None = None) -> None:
+        """Run the phone until SIGINT or SIGTERM, or an error that is final. Blocks; starts its own event loop.
+
+        Args:
+            router: Handlers to add first.
+
+        Raises:
+            SystemExit: It did not end by a signal; the code says why (`EXIT_CODES`): 1 unexpected, 2 configuration,
+                3 authentication, 4 connection, 5 another client took the session. The reason is written to stderr.
+        """
+        if router is not None:
+            self.include(router)
+        code = asyncio.run(self._main())
+        if code:
+            raise SystemExit(code)
+
+    async def _main(self) -> int:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, stop.set)
+            except (NotImplementedError, RuntimeError, ValueError):  # pragma: no cover - Windows, or no main thread
+                break
+        try:
+            async with self, self.phone:
+                ended = asyncio.ensure_future(self.phone.wait_closed())
+                stopped = asyncio.ensure_future(stop.wait())
+                try:
+                    await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
+                    if ended.done():
+                        ended.result()
+                finally:
+                    ended.cancel()
+                    stopped.cancel()
+        except ZiwoError as error:
+            sys.stderr.write(f"ziwo_async: {error}\n")
+            return _exit_code(error)
+        return EXIT_CODES["stopped"]
+
+    # -- events ----------------------------------------------------------------
+
+    def include(self, router: Router) -> None:
+        """Add the handlers of a router.
+
+        Raises:
+            HandlerRejected: The routers would include each other.
+        """
+        self.phone.router.include(router)
+
+    def events(self, kind: type[E], *, buffer: int = 1000, overflow: Overflow = "drop_oldest") -> EventStream[E]:
+        """Read events as an async iterator, from `async with` on.
+
+        Args:
+            kind: A class of events; its children are seen too (`Event` for all).
+            buffer: How many unread events are kept.
+            overflow: What to do with one more: `drop_oldest`, `drop_newest`, or `fail` the reader
+                (`StreamOverflow`). Dropped events are counted in `.dropped`.
+
+        Raises:
+            ConfigError: `buffer` or `overflow` make no sense.
+        """
+        return EventStream(self.phone.dispatcher, kind, buffer=buffer, overflow=overflow)
+
+    def expect(
+        self, kind: type[E], *, where: Callable[[E], bool] | None = None, timeout: float | None = None
+    ) -> Expectation[E]:
+        """Arm first, then act: the event is awaited at the end of the `async with` block and is then in `.event`.
+
+        Args:
+            kind: A class of events.
+            where: Which of them; None for the next.
+            timeout: Seconds to wait at the end of the block (`ExpectTimeout`); None waits for ever.
+        """
+        return Expectation(self.phone.dispatcher, kind, where, timeout)
+
+    # -- REST ------------------------------------------------------------------
+
+    async def request(
+        self, method: str, path: str, *, params: Params | None = None, form: Form | None = None, json: JsonValue = None
+    ) -> Reply:
+        """Send any REST request: the door to every route that has no method of its own here.
+
+        Args:
+            method: HTTP method.
+            path: Path from the root, such as `/admin/numbers/`.
+            params: Query parameters.
+            form: Body, form-encoded.
+            json: Body, as JSON; not together with `form`.
+
+        Raises:
+            ZiwoError: See `errors`; each failure has its class.
+        """
+        return await self._transport.request(method, path, params=params, form=form, json=json)
+
+    # -- the phone's login -----------------------------------------------------
+
+    async def _get_account(self, fresh: bool) -> Account:
+        if self._account is not None and not fresh:
+            return self._account
+        profile = await self.session.profile()
+        if profile.cc_login is None or profile.cc_password is None:
+            raise ConfigError(
+                f"the user {profile.username or self._settings.username} has no phone: the profile has no ccLogin or "
+                "no ccPassword, so it is not an agent of this contact centre"
+            )
+        url = self._settings.verto_url
+        if url is None:
+            url = (await self.session.webrtc_config()).verto_url(self._settings.base_url)
+        # ZIWO's own clients derive the position's password so; MD5 is its choice, not ours.
+        secret = profile.cc_login + profile.cc_password.get_secret_value()
+        digest = hashlib.md5(secret.encode(), usedforsecurity=False).hexdigest()
+        login = self._settings.position or f"agent-{profile.cc_login}"
+        self._account = Account(login=login, password_hash=digest, url=url)
+        return self._account
+
+    async def _position_connected(self) -> None:
+        if not self._autologin:
+            return
+        try:
+            await self.agent.autologin(self._settings.position)
+            self._connected_position = True
+        except ZiwoError as error:
+            if not self._connected_position:
+                raise
+            # The phone works without it; ZIWO may hold queue calls back until the next one.
+            _log.warning("the position could not be reported as connected after the reconnect: %s", error)
+
+
+def _exit_code(error: ZiwoError) -> int:
+    if isinstance(error, SessionTakenOver):
+        return EXIT_CODES["taken over"]
+    if isinstance(error, ConfigError):
+        return EXIT_CODES["configuration"]
+    if isinstance(error, AuthError):
+        return EXIT_CODES["authentication"]
+    return EXIT_CODES["connection"] if isinstance(error, TransportError) else EXIT_CODES["failed"]

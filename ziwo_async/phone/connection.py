@@ -1,0 +1,212 @@
+"""One websocket from open to close: pump in, pump out, liveness. Knows nothing of calls.
+
+Facts it lives by (FreeSWITCH, measured): WebSocket pings are off, because the server answers none; a request
+`verto.ping` after 10 s of silence is the sign of life; no sub-protocol and no extension is offered; a client that
+sends more often than every 50 ms gets no server messages, so a long burst of ours makes a pause.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI, WebSocketException
+
+from ..config import Liveness, Timeouts
+from ..errors import CannotConnect, ConnectionLost, TransportError
+from . import wire
+
+__all__ = ["Connection", "Connector", "Socket", "open_socket"]
+
+# Frames over 1 MiB are told and skipped by the decoder; what is over this ends the socket, so that memory is bounded.
+_HARD_LIMIT = 8 * 1_048_576
+_QUIET = 0.06
+_BURST = 0.5
+
+
+class Socket(Protocol):
+    """What is needed of a websocket; the seam for a faster, API-compatible library."""
+
+    async def recv(self, decode: bool | None = None) -> str | bytes:
+        """Receive one message."""
+        ...
+
+    async def send(self, message: str) -> None:
+        """Send one text message."""
+        ...
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close with a handshake."""
+        ...
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The TCP transport, to cut a dead connection."""
+        ...
+
+
+Connector = Callable[[str, Timeouts, "ssl.SSLContext | None"], Awaitable[Socket]]
+
+
+async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) -> Socket:
+    """Open a websocket to the Verto server.
+
+    Raises:
+        CannotConnect: DNS, refused, unreachable, TLS, or no websocket there.
+    """
+    try:
+        async with asyncio.timeout(timeouts.connect):
+            return await connect(
+                url,
+                ssl=tls if url.startswith("wss:") else None,
+                ping_interval=None,
+                compression=None,
+                max_size=_HARD_LIMIT,
+                open_timeout=None,
+                close_timeout=timeouts.close,
+                user_agent_header=None,
+            )
+    except TimeoutError:
+        raise CannotConnect(f"the phone server {url} did not answer within {timeouts.connect} s") from None
+    except ssl.SSLError as error:
+        why = getattr(error, "verify_message", "") or error.reason or type(error).__name__
+        raise CannotConnect(
+            f"no secure connection to the phone server {url}: {why}; check the host name and the certificate"
+        ) from None
+    except (InvalidHandshake, InvalidURI, WebSocketException) as error:
+        raise CannotConnect(
+            f"{url} is no Verto phone server ({type(error).__name__}: {error}); check the address and the port"
+        ) from None
+    except OSError as error:
+        raise CannotConnect(
+            f"cannot reach the phone server {url}: {error.strerror or error}; check the contact centre's name, "
+            "the network and any firewall (ZIWO uses port 8082)"
+        ) from None
+
+
+class Connection:
+    """One open websocket.
+
+    Attributes:
+        lost: Set once the socket has ended.
+        reason: Why it ended, for people.
+        close_code: The close code, when there was a close frame.
+    """
+
+    def __init__(self, socket: Socket, liveness: Liveness, timeouts: Timeouts) -> None:
+        """Take over an open socket.
+
+        Args:
+            socket: The websocket.
+            liveness: When to look for a sign of life.
+            timeouts: The time limit of closing.
+        """
+        self.lost = asyncio.Event()
+        self.reason = ""
+        self.close_code: int | None = None
+        self._socket = socket
+        self._liveness = liveness
+        self._timeouts = timeouts
+        self._loop = asyncio.get_running_loop()
+        self._heard = self._loop.time()
+        self._sent = 0.0
+        self._burst_began = 0.0
+        self._writing = asyncio.Lock()
+
+    async def read(self, receive: Callable[[bytes | str], None]) -> None:
+        """Hand over each message as it comes, until the socket ends. Never raises for the socket's end."""
+        recv, clock, debug = self._socket.recv, self._loop.time, wire.show
+        try:
+            while True:
+                raw = await recv(decode=False)
+                self._heard = clock()
+                debug("<", raw)
+                receive(raw)
+        except ConnectionClosed as closed:
+            self._note(closed)
+        finally:
+            self.reason = self.reason or "the connection was closed by us"
+            self.lost.set()
+
+    def _note(self, closed: ConnectionClosed) -> None:
+        self.close_code = closed.rcvd.code if closed.rcvd is not None else None
+        if self.reason:
+            return
+        if closed.rcvd is not None:
+            said = f" ({closed.rcvd.reason})" if closed.rcvd.reason else ""
+            self.reason = f"the server closed the connection with code {closed.rcvd.code}{said}"
+        elif closed.sent is not None:
+            said = f" ({closed.sent.reason})" if closed.sent.reason else ""
+            self.reason = f"the connection was closed with code {closed.sent.code}{said}"
+        else:
+            self.reason = "the connection broke without a word"
+
+    async def write(self, text: str) -> None:
+        """Send one frame, in the order of calls.
+
+        Raises:
+            ConnectionLost: The socket has ended.
+        """
+        async with self._writing:
+            await self._make_pauses()
+            wire.show(">", text)
+            try:
+                await self._socket.send(text)
+            except ConnectionClosed:
+                raise ConnectionLost(
+                    "the connection to the phone server was lost while sending", reason=self.reason
+                ) from None
+            self._sent = self._loop.time()
+
+    async def _make_pauses(self) -> None:
+        """Let the server speak: it sends its own messages only when our input was quiet for 50 ms."""
+        now = self._loop.time()
+        if now - self._sent >= _QUIET:
+            self._burst_began = now
+        elif now - self._burst_began >= _BURST:
+            await asyncio.sleep(_QUIET - (now - self._sent))
+            self._burst_began = self._loop.time()
+
+    async def watch(self, ping: Callable[[float], Awaitable[None]]) -> None:
+        """Look for signs of life until the socket ends; cut it when there are none.
+
+        Args:
+            ping: Sends `verto.ping` and waits for a reply, of whatever kind, at most so many seconds
+                (`TransportError` else).
+        """
+        silence, reply = self._liveness.silence, self._liveness.reply
+        while not await self._lost_before(self._heard + silence):
+            if self._loop.time() < self._heard + silence:
+                continue
+            asked = self._loop.time()
+            try:
+                await ping(reply)
+            except TransportError:
+                if self._heard < asked:
+                    self.cut(f"no sign of life from the server for {silence + reply:g} s")
+                    return
+
+    async def _lost_before(self, due: float) -> bool:
+        """Wait for the end of the socket until `due`."""
+        try:
+            async with asyncio.timeout(max(due - self._loop.time(), 0)):
+                await self.lost.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def cut(self, reason: str) -> None:
+        """End the socket at once, without a handshake: the peer is not there to take part in one."""
+        self.reason = self.reason or reason
+        self._socket.transport.abort()
+
+    async def close(self) -> None:
+        """Close the socket, with a handshake if the server takes part in one, in bounded time."""
+        try:
+            async with asyncio.timeout(self._timeouts.close):
+                await self._socket.close()
+        except TimeoutError:
+            self.cut("the server did not answer the closing handshake")

@@ -1,0 +1,116 @@
+"""MediaTable: the media of each call, opened when first needed, one step at a time per call."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..errors import MediaError
+from .media import MediaEngine, MediaSession
+
+__all__ = ["MediaTable"]
+
+
+class _Entry:
+    __slots__ = ("lock", "session")
+
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.session: MediaSession | None = None
+
+
+class MediaTable:
+    """The media of each call."""
+
+    def __init__(self, engine: MediaEngine) -> None:
+        """Make a table that is empty.
+
+        Args:
+            engine: Makes the media.
+        """
+        self._engine = engine
+        self._entries: dict[str, _Entry] = {}
+        self._offers: dict[str, str] = {}
+
+    def note_offer(self, call_id: str, sdp: str) -> None:
+        """Keep the offer of a ringing call until the call is answered."""
+        self._offers[call_id] = sdp
+
+    def offer_of(self, call_id: str) -> str | None:
+        """The offer of a call that was offered to us; None when there is no such call."""
+        return self._offers.get(call_id)
+
+    def forget_offer(self, call_id: str) -> None:
+        """The call is over."""
+        self._offers.pop(call_id, None)
+
+    def has(self, call_id: str) -> bool:
+        """Whether the call has media to close."""
+        return call_id in self._entries
+
+    async def offer(self, call_id: str) -> str:
+        """Make an offer for an outbound call.
+
+        Raises:
+            MediaError: The engine cannot.
+        """
+        entry = self._entries.setdefault(call_id, _Entry())
+        async with entry.lock:
+            try:
+                return await (await self._open(call_id, entry)).offer()
+            except MediaError:
+                await self._shut(call_id, entry)
+                raise
+
+    async def answer(self, call_id: str, offer: str) -> str:
+        """Answer an offer of the server.
+
+        Raises:
+            MediaError: The engine cannot.
+        """
+        entry = self._entries.setdefault(call_id, _Entry())
+        async with entry.lock:
+            return await (await self._open(call_id, entry)).answer(offer)
+
+    async def accept(self, call_id: str, answer: str) -> None:
+        """Take the server's answer to our offer.
+
+        Raises:
+            MediaError: The engine cannot.
+        """
+        entry = self._entries.get(call_id)
+        if entry is not None:
+            async with entry.lock:
+                if entry.session is not None:
+                    await entry.session.accept(answer)
+
+    async def mute(self, call_id: str, *, muted: bool) -> None:
+        """Switch our microphone off or on, if the call has media."""
+        entry = self._entries.get(call_id)
+        if entry is not None:
+            async with entry.lock:
+                if entry.session is not None:
+                    await entry.session.mute(muted)
+
+    async def close(self, call_id: str) -> None:
+        """Let go of a call's media. Safe to call twice."""
+        self._offers.pop(call_id, None)
+        entry = self._entries.get(call_id)
+        if entry is not None:
+            async with entry.lock:
+                await self._shut(call_id, entry)
+
+    async def close_all(self) -> None:
+        """Let go of everything."""
+        for call_id in list(self._entries):
+            await self.close(call_id)
+
+    async def _open(self, call_id: str, entry: _Entry) -> MediaSession:
+        if entry.session is None:
+            entry.session = await self._engine.open(call_id)
+        return entry.session
+
+    async def _shut(self, call_id: str, entry: _Entry) -> None:
+        session, entry.session = entry.session, None
+        self._entries.pop(call_id, None)
+        if session is not None:
+            await session.close()

@@ -1,0 +1,304 @@
+"""Phone: one agent's Verto phone. Started with `async with`, ends with it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+import time
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+import anyio
+
+from ..config import Liveness, ReconnectPolicy, Timeouts
+from ..errors import BadArgument, ClientClosed, ZiwoError
+from ..events import SessionClosed
+from ..router import Router
+from ..verto.frames import JsonObject
+from ..verto.session import Phase, SessionMachine
+from .account import AccountProvider
+from .call import Call, check_number
+from .connection import Connector, open_socket
+from .core import PhoneCore
+from .dispatch import Dispatcher
+from .media import MediaEngine, NullMedia
+from .owner import TaskOwner
+from .supervisor import Supervisor
+
+__all__ = ["Phone"]
+
+_log = logging.getLogger("ziwo_async.phone")
+
+
+class Phone:
+    """One agent's phone: makes and takes calls, reconnects by itself, publishes what happens as events.
+
+    One agent has one phone session: a program that logs in as a human agent takes that agent's phone.
+    """
+
+    def __init__(
+        self,
+        account: AccountProvider,
+        *,
+        router: Router | None = None,
+        media: MediaEngine | None = None,
+        timeouts: Timeouts | None = None,
+        reconnect: ReconnectPolicy | None = None,
+        liveness: Liveness | None = None,
+        connector: Connector = open_socket,
+        tls: ssl.SSLContext | None = None,
+        on_ready: Callable[[], Awaitable[None]] | None = None,
+        strict_flows: bool = False,
+        session_id: str | None = None,
+        clock: Callable[[], float] = time.time,
+        rng: random.Random | None = None,
+    ) -> None:
+        """Make a phone; no I/O happens yet. `ZiwoClient` does this for you.
+
+        Args:
+            account: Gives the login, before each connection.
+            router: The handlers.
+            media: Makes the media of calls; by default `NullMedia`, which carries no audio.
+            timeouts: Time limits.
+            reconnect: How to reconnect.
+            liveness: When to look for signs of life.
+            connector: Opens the websocket.
+            tls: TLS settings, such as a private certificate authority.
+            on_ready: Awaited each time the server is ready for us.
+            strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
+            session_id: Session id to take up (a secret); by default a new one.
+            clock: Tells seconds since the epoch.
+            rng: Jitter of the reconnect delays; by default seeded by the system.
+        """
+        self.router = router or Router()
+        self._timeouts = timeouts or Timeouts()
+        self._owner = TaskOwner("phone", self._crashed)
+        self.dispatcher = Dispatcher(self._owner, self.router)
+        session = SessionMachine(login="", sessid=session_id or str(uuid.uuid4()))
+        self._core = PhoneCore(
+            session=session,
+            dispatcher=self.dispatcher,
+            owner=self._owner,
+            media=media or NullMedia(),
+            timeouts=self._timeouts,
+            strict_flows=strict_flows,
+            clock=clock,
+        )
+        self._core.failed = self._fail
+        self._account = account
+        self._connector = connector
+        self._tls = tls
+        self._reconnect = reconnect or ReconnectPolicy()
+        self._liveness = liveness or Liveness()
+        self._on_ready = on_ready
+        self._rng = rng or random.SystemRandom()
+        self._used = False
+        self._closing = False
+        self._closed = asyncio.Event()
+        self._failing = asyncio.Event()
+        self._said_closed = False
+
+    def __repr__(self) -> str:
+        return f"<Phone {self.login or 'not started'} {self._core.session.phase.value}, {len(self._core.calls)} calls>"
+
+    # -- life ------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def start(self) -> None:
+        """Connect and log in; returns when the server is ready for calls. A phone starts once.
+
+        Raises:
+            CannotConnect: No connection could be made.
+            BadCredentials: The login was refused.
+            DuplicateSession: The agent has a session elsewhere.
+            ConnectionLost: The server ended the connection meanwhile.
+            RequestTimeout: The server did not answer in time.
+            ClientClosed: The phone was started or closed before.
+        """
+        if self._used:
+            raise ClientClosed("a phone starts only once; make a new client")
+        self._used = True
+        await self._owner.start()
+        supervisor = Supervisor(
+            self._core,
+            self._account,
+            connector=self._connector,
+            tls=self._tls,
+            timeouts=self._timeouts,
+            reconnect=self._reconnect,
+            liveness=self._liveness,
+            on_ready=self._on_ready,
+            rng=self._rng,
+        )
+        try:
+            task = self._owner.spawn("supervisor", supervisor.run)
+            ended = asyncio.ensure_future(task.wait())
+            try:
+                await asyncio.wait([supervisor.started, ended], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                ended.cancel()
+            if not supervisor.started.done():
+                raise self._core.failure or ClientClosed("the phone was closed while it was starting")
+            supervisor.started.result()
+        except BaseException:
+            await self.aclose()
+            raise
+
+    async def aclose(self) -> None:
+        """Hang up all calls, close the connection, end all tasks. Safe in every state, and twice; bounded in time.
+
+        Handlers that already have an event get `Timeouts.close` seconds to finish; calls are hung up, not kept.
+        """
+        if self._closing:
+            await self._closed.wait()
+            return
+        self._closing = True
+        with anyio.CancelScope(shield=True):
+            # Bounded step by step; a cancelled closer must not leave a socket or a call behind.
+            try:
+                await self._close_politely()
+            finally:
+                await self._owner.aclose(self._timeouts.close)
+                self.dispatcher.close(ClientClosed("the phone was closed"))
+                self._closed.set()
+
+    async def _close_politely(self) -> None:
+        core, limit = self._core, self._timeouts.close
+        if core.failure is None and core.connection is not None and core.session.phase is Phase.READY:
+            await asyncio.wait(
+                [asyncio.ensure_future(self._hang_up(call)) for call in list(core.calls.values())]
+                or [asyncio.ensure_future(asyncio.sleep(0))],
+                timeout=limit + 1,
+            )
+        core.perform(core.session.abandon(core.clock()))
+        self._say_closed("closed by the program", None)
+        if self._owner.running:
+            try:
+                async with asyncio.timeout(limit):
+                    await self.dispatcher.idle()
+            except TimeoutError:
+                _log.warning("handlers still run %g s after the phone was asked to close; they are cancelled", limit)
+            await core.media.close_all()
+
+    async def _hang_up(self, call: Call) -> None:
+        try:
+            await call.hangup()
+        except ZiwoError as error:
+            _log.debug("call %s could not be hung up: %s", call.id, error)
+
+    def _crashed(self, name: str, error: Exception) -> None:
+        self._fail(ClientClosed(f"an internal task failed ({name}): {type(error).__name__}; see the log"))
+
+    def _fail(self, error: ZiwoError) -> None:
+        if self._core.failure is None:
+            self._core.failure = error
+            if not self._closing:
+                core = self._core
+                if self._used and core.session.calls:
+                    core.perform(core.session.abandon(core.clock()))
+                self._say_closed(str(error), type(error).__name__)
+                self.dispatcher.close(error)
+        self._failing.set()
+
+    def _say_closed(self, reason: str, error: str | None) -> None:
+        # Only a phone that was ready has a session to close; a failed start raises instead.
+        if not self._said_closed and self.login:
+            self._said_closed = True
+            self.dispatcher.publish(SessionClosed(reason=reason, error=error), None, None)
+
+    async def wait_closed(self) -> None:
+        """Wait until the phone is closed, by `aclose()` or for an error.
+
+        Raises:
+            ZiwoError: It closed for this error (`SessionTakenOver`, `BadCredentials`, ...).
+        """
+        closed, failing = asyncio.ensure_future(self._closed.wait()), asyncio.ensure_future(self._failing.wait())
+        try:
+            await asyncio.wait([closed, failing], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            closed.cancel()
+            failing.cancel()
+        if self._core.failure is not None:
+            raise self._core.failure
+
+    # -- what it is ------------------------------------------------------------
+
+    @property
+    def login(self) -> str:
+        """The position name it is logged in as, `agent-<ccLogin>`; empty before that."""
+        return self._core.session.login
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is connected and the server is ready for calls."""
+        return self._core.session.phase is Phase.READY
+
+    @property
+    def calls(self) -> tuple[Call, ...]:
+        """The live calls."""
+        return tuple(self._core.calls.values())
+
+    def call(self, call_id: str) -> Call | None:
+        """The live call with this id, or None."""
+        return self._core.calls.get(call_id)
+
+    # -- what it can do --------------------------------------------------------
+
+    async def dial(
+        self, number: str, *, variables: Mapping[str, str | bool] | None = None, call_id: str | None = None
+    ) -> Call:
+        """Call a number. Returns once the server took the call, which says nothing about success.
+
+        Wait for what comes with `await call.wait_for(Active)`.
+
+        Args:
+            number: The number, sent as given.
+            variables: Variables for the contact centre's dialplan; arrive as `verto_dvar_<name>`.
+            call_id: Id to give to the call; by default a new UUID.
+
+        Raises:
+            BadArgument: It is no number.
+            CallRefused: The server did not take the call.
+            MediaError: The media engine failed.
+            ConnectionLost: The phone is away, or the connection ended first.
+            RequestTimeout: The server did not answer in time; the call is hung up behind it.
+            ClientClosed: The phone is not started, or closed.
+        """
+        check_number(number, "dial")
+        given = dict(variables) if variables else None
+        if call_id is not None and (not call_id or not call_id.isprintable()):
+            raise BadArgument("dial: a call id must be a printable string that is not empty")
+        if call_id is None:
+            return await self._core.dial_new(number, user_variables=given)
+        return await self._core.dial(number, call_id, user_variables=given, primary=None)
+
+    async def request(self, method: str, params: JsonObject | None = None) -> JsonObject:
+        """Send any other Verto request; the session id is added.
+
+        Args:
+            method: For instance `verto.subscribe`.
+            params: Its params.
+
+        Returns:
+            The result object. It holds the session id, a secret: do not log it.
+
+        Raises:
+            VertoError: The server refused.
+            ConnectionLost: The phone is away, or the connection ended first.
+            RequestTimeout: No answer in time.
+            BadFrame: The params cannot be written as JSON, or are too large.
+        """
+        self._core.check_open()
+        return await self._core.request(self._core.session.request(method, params or {}))

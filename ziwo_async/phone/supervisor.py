@@ -1,0 +1,211 @@
+"""Supervisor: connect -> log in -> ready -> lost -> ..., as its own unit. The reconnect policy lives here alone.
+
+The first connection is made once and fails loudly; once the phone was ready, transport errors are retried for ever.
+What can never help is final at once: wrong credentials, and `verto.punt` (another client took the session).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from ..config import Liveness, ReconnectPolicy, Timeouts
+from ..errors import (
+    AuthError,
+    ConnectionLost,
+    DuplicateSession,
+    RequestTimeout,
+    SessionTakenOver,
+    TransportError,
+    ZiwoError,
+)
+from ..events import SessionLost, SessionReady, SessionRestored
+from ..verto.effects import Ready
+from .account import Account, AccountProvider
+from .backoff import Backoff
+from .connection import Connection, Connector
+from .core import PhoneCore
+
+__all__ = ["Supervisor"]
+
+_log = logging.getLogger("ziwo_async.phone")
+
+# Our own old socket is being removed when the server says "duplicate" to our own session id (measured: 48 to 53 ms).
+_OWN_DUPLICATE = (0.06, 0.3, 1.0, 3.0)
+_DUPLICATE_WAIT = 20.0
+_REFUSALS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Lost:
+    reason: str
+    ready_seconds: float
+
+
+class Supervisor:
+    """Keeps the phone connected."""
+
+    def __init__(
+        self,
+        core: PhoneCore,
+        account: AccountProvider,
+        *,
+        connector: Connector,
+        tls: ssl.SSLContext | None,
+        timeouts: Timeouts,
+        reconnect: ReconnectPolicy,
+        liveness: Liveness,
+        on_ready: Callable[[], Awaitable[None]] | None,
+        rng: random.Random,
+    ) -> None:
+        self._core = core
+        self._account = account
+        self._connector = connector
+        self._tls = tls
+        self._timeouts = timeouts
+        self._policy = reconnect
+        self._liveness = liveness
+        self._on_ready = on_ready
+        self._rng = rng
+        self._began = False
+        self._refusals = 0
+        self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Connect, and connect again, until cancelled or until nothing can help any more."""
+        backoff = Backoff(self._policy, self._rng)
+        while True:
+            lost: _Lost | None = None
+            wait = 0.0
+            try:
+                lost = await self._one_connection()
+            except ZiwoError as error:
+                if not self._may_retry(error):
+                    self._give_up(error)
+                    return
+                wait = _DUPLICATE_WAIT if isinstance(error, DuplicateSession) else 0.0
+                _log.log(logging.DEBUG if backoff.failures else logging.WARNING, "the phone cannot log in: %s", error)
+            if self._policy.max_attempts is not None and backoff.failures >= self._policy.max_attempts:
+                self._give_up(ConnectionLost(f"gave up after {backoff.failures} attempts", reason="gave up"))
+                return
+            delay = wait + backoff.next(lost.ready_seconds if lost is not None else None)
+            if lost is not None:
+                _log.warning("the phone lost its connection (%s); next try in %.1f s", lost.reason, delay)
+            await asyncio.sleep(delay)
+
+    def _may_retry(self, error: ZiwoError) -> bool:
+        if isinstance(error, SessionTakenOver) or not self._began:
+            return False
+        if isinstance(error, DuplicateSession | TransportError):
+            return True
+        if isinstance(error, AuthError):
+            self._refusals += 1
+            return self._refusals < _REFUSALS
+        return error.retryable
+
+    def _give_up(self, error: ZiwoError) -> None:
+        if not self.started.done():
+            self.started.set_exception(error)
+            # Seen: whoever starts the phone may have been cancelled.
+            self.started.exception()
+        self._core.failed(error)
+
+    async def _one_connection(self) -> _Lost:
+        """One connection, from opening to its end. Returns when it was ready and got lost; raises when never ready."""
+        core = self._core
+        account = await self._account(self._refusals > 0)
+        socket = await self._connector(account.url, self._timeouts, self._tls)
+        connection = Connection(socket, self._liveness, self._timeouts)
+        core.begin(connection, account)
+        reader = core.owner.spawn("reader", connection.read, core.receive)
+        watcher = None
+        ready_at: float | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            await self._log_in(account)
+            ready = await self._until_ready(connection)
+            if self._on_ready is not None:
+                await self._on_ready()
+            ready_at = loop.time()
+            self._refusals = 0
+            self._announce(ready, account, loop)
+            watcher = core.owner.spawn("liveness", connection.watch, core.ping)
+            await connection.lost.wait()
+            if not core.taken_over:
+                core.lost_at = loop.time()
+                core.dispatcher_publish(SessionLost(reason=connection.reason, close_code=connection.close_code))
+        finally:
+            if watcher is not None:
+                watcher.cancel()
+            with anyio.CancelScope(shield=True):
+                # Bounded by Timeouts.close, so that a cancelled phone still leaves no socket behind.
+                await connection.close()
+                await reader.wait()
+            core.end(connection)
+        if core.taken_over:
+            raise SessionTakenOver(
+                f"another client logged in with the session of {account.login}; this phone stays closed, since both "
+                "would throw each other out for ever"
+            )
+        return _Lost(connection.reason, core.lost_at - ready_at)
+
+    async def _log_in(self, account: Account) -> None:
+        tries = iter(_OWN_DUPLICATE if self._began else ())
+        while True:
+            try:
+                await self._core.request(self._core.session.log_in(account.password_hash))
+                return
+            except DuplicateSession:
+                delay = next(tries, None)
+                if delay is None:
+                    raise
+                await asyncio.sleep(delay)
+            except ConnectionLost as error:
+                if self._core.taken_over:
+                    raise SessionTakenOver("another client took the session during the login") from None
+                raise ConnectionLost(
+                    f"the phone server closed the connection during the login of {account.login}: {error.reason}",
+                    reason=error.reason,
+                    close_code=error.close_code,
+                ) from None
+
+    async def _until_ready(self, connection: Connection) -> Ready:
+        ready = self._core.ready
+        assert ready is not None  # noqa: S101 - set by core.begin just before
+        lost = asyncio.ensure_future(connection.lost.wait())
+        either: list[asyncio.Future[Any]] = [ready, lost]
+        try:
+            await asyncio.wait(either, timeout=self._timeouts.login, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+        if ready.done():
+            return ready.result()
+        if connection.lost.is_set():
+            raise ConnectionLost(
+                f"the connection was lost before the phone was ready: {connection.reason}",
+                reason=connection.reason,
+                close_code=connection.close_code,
+            )
+        raise RequestTimeout(
+            f"the server accepted the login, but sent no verto.clientReady in {self._timeouts.login:g} s"
+        )
+
+    def _announce(self, ready: Ready, account: Account, loop: asyncio.AbstractEventLoop) -> None:
+        core = self._core
+        if not self._began:
+            self._began = True
+            core.dispatcher_publish(SessionReady(login=account.login))
+            if not self.started.done():
+                self.started.set_result(None)
+            return
+        gap = loop.time() - core.lost_at
+        core.dispatcher_publish(
+            SessionRestored(kept=(*ready.kept, *ready.unknown), lost=ready.lost, gap_seconds=round(gap, 3))
+        )

@@ -1,0 +1,203 @@
+"""Router: which of your functions reacts to which event. No I/O; the same router can be included anywhere.
+
+A handler of a call event gets `(call, event)`, a handler of a session event gets `(event)`. Handlers of one call run one
+after the other, in the order of events; different calls run concurrently. A handler that raises becomes a
+`HandlerFailed` event and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+
+from .errors import HandlerRejected
+from .events import CallEvent, Event, SessionEvent
+
+if TYPE_CHECKING:
+    from .phone.call import Call
+
+__all__ = ["Registration", "Router"]
+
+CE = TypeVar("CE", bound=CallEvent)
+SE = TypeVar("SE", bound=SessionEvent)
+_Coro: TypeAlias = Coroutine[Any, Any, None]
+_CallHandler: TypeAlias = "Callable[[Call, CE], _Coro]"
+_SessionHandler: TypeAlias = Callable[[SE], _Coro]
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One registered handler.
+
+    Attributes:
+        kind: The event class it listens to; children are seen too.
+        handler: The function.
+        name: Its qualified name, for messages.
+        when: The predicate, or None.
+        with_call: Whether it gets the call as its first argument.
+        task: Whether it runs as a task of its own (`during`), instead of in the call's lane.
+        grace: `during` only: seconds the task may still run after the call was destroyed.
+    """
+
+    kind: type[Event]
+    handler: Callable[..., _Coro]
+    name: str
+    when: Callable[[Any], bool] | None
+    with_call: bool
+    task: bool = False
+    grace: float = 0.0
+
+
+class _Changes:
+    """Counts the changes of all routers: one integer to compare is all that an event may cost."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def bump(self) -> None:
+        self.count += 1
+
+
+_changes = _Changes()
+
+
+class Router:
+    """Collects handlers. Register with `on` and `during`, combine with `include`."""
+
+    def __init__(self) -> None:
+        """Make an empty router."""
+        self._registrations: list[Registration] = []
+        self._included: list[Router] = []
+
+    @overload
+    def on(
+        self, kind: type[CE], *, when: Callable[[CE], bool] | None = None
+    ) -> Callable[[_CallHandler[CE]], _CallHandler[CE]]: ...
+    @overload
+    def on(
+        self, kind: type[SE], *, when: Callable[[SE], bool] | None = None
+    ) -> Callable[[_SessionHandler[SE]], _SessionHandler[SE]]: ...
+    def on(self, kind: type[Any], *, when: Callable[[Any], bool] | None = None) -> Callable[[Any], Any]:
+        """Register the decorated async function for an event class and its children.
+
+        Meant for short reactions: while it runs, the next handlers of the same call wait. Use `during` for what
+        lasts as long as the call.
+
+        Args:
+            kind: A class of events: `Ringing`, `DialogEvent`, `SessionLost`, ...
+            when: Called with the event; the handler runs only when it returns true. It must be quick and not block.
+
+        Raises:
+            HandlerRejected: The function is not async, takes the wrong number of arguments, or says by its
+                annotation that it wants another event.
+        """
+
+        def register(handler: Callable[..., _Coro]) -> Callable[..., _Coro]:
+            self._add(_checked(kind, handler, when))
+            return handler
+
+        return register
+
+    def during(
+        self, kind: type[CE], *, when: Callable[[CE], bool] | None = None, grace: float = 1.0
+    ) -> Callable[[_CallHandler[CE]], _CallHandler[CE]]:
+        """Register the decorated async function to run as a task of its own while the call lives.
+
+        The task starts at the event, may wait for later events of the same call, and is cancelled `grace` seconds
+        after the call's `destroy` if it still runs then.
+
+        Args:
+            kind: A class of call events: `Active`, `Ringing`, ...
+            when: Called with the event; the task starts only when it returns true.
+            grace: Seconds the task may take to finish after the call is over (for the last log line).
+
+        Raises:
+            HandlerRejected: As for `on`, or the event class is not about calls.
+        """
+
+        def register(handler: _CallHandler[CE]) -> _CallHandler[CE]:
+            checked = _checked(kind, handler, when)
+            if not checked.with_call:
+                raise HandlerRejected(f"during({kind.__name__}) for {checked.name}: only call events have a duration")
+            self._add(Registration(checked.kind, checked.handler, checked.name, when, True, task=True, grace=grace))
+            return handler
+
+        return register
+
+    def include(self, other: Router) -> None:
+        """Add all handlers of another router, those registered later included. Including twice changes nothing.
+
+        Raises:
+            HandlerRejected: The routers would include each other.
+        """
+        if other is self or self in other.included():
+            raise HandlerRejected("a router cannot include itself")
+        if other not in self._included:
+            self._included.append(other)
+            _changes.bump()
+
+    def _add(self, registration: Registration) -> None:
+        self._registrations.append(registration)
+        _changes.bump()
+
+    @property
+    def version(self) -> int:
+        """Changes when any router changed, so that what was looked up can be kept until then."""
+        return _changes.count
+
+    def included(self) -> list[Router]:
+        """All routers included here, directly or not."""
+        return [inner for router in self._included for inner in (router, *router.included())]
+
+    def registrations(self) -> list[Registration]:
+        """All handlers of this router and the included ones, in order of registration."""
+        seen: dict[int, Router] = {id(router): router for router in (self, *self.included())}
+        return [registration for router in seen.values() for registration in router._registrations]  # noqa: SLF001
+
+    def matching(self, kind: type[Event]) -> tuple[Registration, ...]:
+        """The handlers that listen to this event class or one of its bases."""
+        return tuple(found for found in self.registrations() if issubclass(kind, found.kind))
+
+
+def _checked(kind: type[Event], handler: Callable[..., _Coro], when: Callable[[Any], bool] | None) -> Registration:
+    name = getattr(handler, "__qualname__", None) or repr(handler)
+    if not (inspect.isclass(kind) and issubclass(kind, Event)):
+        raise HandlerRejected(f"{name}: {kind!r} is not an event class")
+    if not issubclass(kind, CallEvent | SessionEvent):
+        raise HandlerRejected(
+            f"{name}: listen to CallEvent or SessionEvent (or a class below), or read client.events({kind.__name__})"
+        )
+    if not _is_async(handler):
+        raise HandlerRejected(f"{name}: a handler must be an async function (async def)")
+    with_call = issubclass(kind, CallEvent)
+    wanted = "(call, event)" if with_call else "(event)"
+    try:
+        signature = inspect.signature(handler)
+        bound = signature.bind(*((None, None) if with_call else (None,)))
+    except TypeError:
+        raise HandlerRejected(
+            f"{name}: a handler of {kind.__name__} is called with {wanted}, which its parameters do not take"
+        ) from None
+    _check_annotation(name, kind, handler, list(bound.arguments)[-1])
+    return Registration(kind, handler, name, when, with_call)
+
+
+def _is_async(handler: object) -> bool:
+    if not callable(handler):
+        return False
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(getattr(handler, "__call__", None))  # noqa: B004
+
+
+def _check_annotation(name: str, kind: type[Event], handler: Callable[..., _Coro], parameter: str) -> None:
+    try:
+        annotated = typing.get_type_hints(handler).get(parameter)
+    except (NameError, TypeError, AttributeError):
+        # Annotations that only exist for type checkers; those have checked them.
+        return
+    if inspect.isclass(annotated) and issubclass(annotated, Event) and not issubclass(kind, annotated):
+        raise HandlerRejected(
+            f"{name}: is registered for {kind.__name__}, but its parameter '{parameter}' wants {annotated.__name__}"
+        )
