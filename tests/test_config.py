@@ -275,6 +275,11 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch, given_env: di
     assert caught.value.__context__ is None
 
 
+def test_credentials_may_come_from_elsewhere() -> None:
+    settings = Settings(contact_center="acme", needs_login=False)
+    assert (settings.username, settings.password, settings.token) == (None, None, None)
+
+
 def test_a_wrong_name_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ZIWO_CONTACT_CENTER", "evil.com/#")
     monkeypatch.setenv("ZIWO_TOKEN", "t")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from ipaddress import ip_address
 from typing import Literal, NoReturn, Self
 from urllib.parse import SplitResult, urlsplit
@@ -229,6 +229,7 @@ class Settings:
         api_url: REST address that overrides the one made from the name; https, or http on loopback.
         verto_url: Phone websocket address that overrides the one the server tells; wss, or ws on loopback.
         position: Name of the agent's position (device); the server's default when None.
+        needs_login: Whether a token, or user and password, must be here; False when a provider gives the credentials.
 
     Raises:
         ConfigError: A value is wrong, or there is nothing to connect to.
@@ -236,11 +237,12 @@ class Settings:
 
     contact_center: str | None = None
     username: str | None = None
-    password: SecretStr | None = field(default=None)
-    token: SecretStr | None = field(default=None)
+    password: SecretStr | None = None
+    token: SecretStr | None = None
     api_url: str | None = None
     verto_url: str | None = None
     position: str | None = None
+    needs_login: bool = True
 
     def __post_init__(self) -> None:
         if self.contact_center is None and self.api_url is None:
@@ -255,10 +257,10 @@ class Settings:
         if self.verto_url is not None:
             checked = check_url(self.verto_url, scheme="wss", what="verto_url (ZIWO_VERTO_URL)")
             object.__setattr__(self, "verto_url", checked)
-        if self.token is None:
-            self._need_login()
+        if self.needs_login and self.token is None:
+            self._check_login()
 
-    def _need_login(self) -> None:
+    def _check_login(self) -> None:
         if self.username is None and self.password is None:
             raise ConfigError(
                 "no credentials: set ZIWO_USERNAME and ZIWO_PASSWORD to what you log in to ZIWO with, or set ZIWO_TOKEN"
@@ -267,7 +269,7 @@ class Settings:
         if self.password is None:
             raise ConfigError("no password: ZIWO_USERNAME is set, so set ZIWO_PASSWORD too (or ZIWO_TOKEN instead).")
         if self.username is None:
-            raise ConfigError("no user: ZIWO_PASSWORD is set, so set ZIWO_USERNAME to the e-mail address of the agent.")
+            raise ConfigError("no user: ZIWO_PASSWORD is set, so set ZIWO_USERNAME to the agent's e-mail address.")
 
     @property
     def base_url(self) -> str:
