@@ -161,9 +161,10 @@ class ZiwoClient:
         media: MediaEngine | None = None,
         strict_flows: bool = False,
     ) -> Self:
-        """Make a client from the environment: `ZIWO_CONTACT_CENTER`, `ZIWO_USERNAME`, `ZIWO_PASSWORD` (or `ZIWO_TOKEN`).
+        """Make a client from the environment.
 
-        `ZIWO_API_URL`, `ZIWO_VERTO_URL` and `ZIWO_POSITION` are read too. The environment is read by nothing else.
+        Read are `ZIWO_CONTACT_CENTER`, `ZIWO_USERNAME` and `ZIWO_PASSWORD` (or `ZIWO_TOKEN`), and where set
+        `ZIWO_API_URL`, `ZIWO_VERTO_URL` and `ZIWO_POSITION`. Nothing else reads the environment.
 
         Args:
             http: An aiohttp session to borrow.

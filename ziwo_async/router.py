@@ -1,7 +1,7 @@
 """Router: which of your functions reacts to which event. No I/O; the same router can be included anywhere.
 
-A handler of a call event gets `(call, event)`, a handler of a session event gets `(event)`. Handlers of one call run one
-after the other, in the order of events; different calls run concurrently. A handler that raises becomes a
+A handler of a call event gets `(call, event)`, a handler of a session event gets `(event)`. Handlers of one call run
+one after the other, in the order of events; different calls run concurrently. A handler that raises becomes a
 `HandlerFailed` event and stops nothing else.
 """
 
@@ -155,7 +155,7 @@ class Router:
     def registrations(self) -> list[Registration]:
         """All handlers of this router and the included ones, in order of registration."""
         seen: dict[int, Router] = {id(router): router for router in (self, *self.included())}
-        return [registration for router in seen.values() for registration in router._registrations]  # noqa: SLF001
+        return [registration for router in seen.values() for registration in router._registrations]
 
     def matching(self, kind: type[Event]) -> tuple[Registration, ...]:
         """The handlers that listen to this event class or one of its bases."""

@@ -29,7 +29,6 @@ from ..events import Destroy, DialogEvent, Event, FlowViolation
 from ..verto.effects import (
     DialAsked,
     Effect,
-    LoggedIn,
     PickupAsked,
     Publish,
     Ready,
@@ -147,10 +146,21 @@ class PhoneCore:
                 waiting = self._replies.pop(request_id, None)
                 if waiting is not None and not waiting.done():
                     waiting.set_exception(error)
-            case Send():
-                self.owner.spawn(f"send {effect.method}", self._send_unasked, effect)
+            case Ready():
+                if self.ready is not None and not self.ready.done():
+                    self.ready.set_result(effect)
+            case TakenOver():
+                self.taken_over = True
             case RemoteSdp(call_id, "offer", sdp):
                 self.media.note_offer(call_id, sdp)
+            case _:
+                self._perform_later(effect)
+
+    def _perform_later(self, effect: Effect) -> None:
+        """What needs an await gets a task; the read path has none."""
+        match effect:
+            case Send():
+                self.owner.spawn(f"send {effect.method}", self._send_unasked, effect)
             case RemoteSdp(call_id, "attach", sdp):
                 self.owner.spawn(f"re-attach call {call_id}", self._reattach, call_id, sdp)
             case RemoteSdp(call_id, _, sdp):
@@ -159,12 +169,7 @@ class PhoneCore:
                 self.owner.spawn(f"pick up call {call_id}", self._pick_up, call_id)
             case DialAsked(number, call_id):
                 self.owner.spawn(f"dial as call {call_id}", self._dial_asked, number, call_id)
-            case Ready():
-                if self.ready is not None and not self.ready.done():
-                    self.ready.set_result(effect)
-            case TakenOver():
-                self.taken_over = True
-            case LoggedIn() | Publish():
+            case _:
                 pass
 
     def publish(self, event: Event, call_id: str | None) -> None:

@@ -45,11 +45,12 @@ class Waiter(Generic[E]):
         self.future: asyncio.Future[E] = asyncio.get_running_loop().create_future()
 
     def offer(self, event: Event) -> None:
+        """Take the event, if it is the awaited one."""
         if self.future.done() or not isinstance(event, self.kind):
             return
         try:
             wanted = self.where is None or self.where(event)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # The predicate is the waiter's own code, so its error goes to whoever waits.
             self.future.set_exception(error)
             return
@@ -118,7 +119,7 @@ class Dispatcher:
     def _wanted(self, registration: Registration, event: Event) -> bool:
         try:
             return bool(registration.when is None or registration.when(event))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told as HandlerFailed
             self._failed(registration, event, error)
             return False
 
@@ -129,7 +130,7 @@ class Dispatcher:
                 await registration.handler(call, event)
             else:
                 await registration.handler(event)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told as HandlerFailed
             self._failed(registration, event, error)
 
     def _failed(self, registration: Registration, event: Event, error: Exception) -> None:
@@ -183,19 +184,19 @@ class Dispatcher:
 
     # -- waiting ---------------------------------------------------------------
 
-    async def wait_for(self, kind: type[E], where: Callable[[E], bool] | None, timeout: float | None, what: str) -> E:
+    async def wait_for(self, kind: type[E], where: Callable[[E], bool] | None, limit: float | None, what: str) -> E:
         """Wait for the next event of a kind.
 
         Raises:
-            ExpectTimeout: It did not come within `timeout` seconds.
+            ExpectTimeout: It did not come within `limit` seconds.
             ClientClosed: The phone was closed meanwhile.
         """
         waiter = self.arm(kind, where)
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(limit):
                 return await waiter.future
         except TimeoutError:
-            raise ExpectTimeout(f"{what} did not come within {timeout} s") from None
+            raise ExpectTimeout(f"{what} did not come within {limit:g} s") from None
         finally:
             self.disarm(waiter)
 

@@ -46,12 +46,13 @@ class TaskHandle:
         return self._done.is_set()
 
     async def run(
-        self, function: Callable[[Unpack[_Ts]], Awaitable[None]], args: tuple[Unpack[_Ts]], crashed: _Crashed
+        self, function: Callable[[Unpack[_Ts]], Awaitable[None]], args: tuple[*_Ts], crashed: _Crashed
     ) -> None:
+        """Run the task's function; called by the owner."""
         try:
             with self._scope:
                 await function(*args)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             # A task of ours must not raise: this is a bug of ours or of a media engine. It is told, never swallowed.
             _log.exception("%s ended with an error", self.name)
             crashed(self.name, error)
@@ -97,7 +98,7 @@ class TaskOwner:
         """Whether tasks can be spawned."""
         return self._group is not None
 
-    def spawn(self, name: str, function: Callable[[Unpack[_Ts]], Awaitable[None]], *args: Unpack[_Ts]) -> TaskHandle:
+    def spawn(self, name: str, function: Callable[[Unpack[_Ts]], Awaitable[None]], *args: *_Ts) -> TaskHandle:
         """Start a task.
 
         Raises:

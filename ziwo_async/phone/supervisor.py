@@ -178,7 +178,7 @@ class Supervisor:
 
     async def _until_ready(self, connection: Connection) -> Ready:
         ready = self._core.ready
-        assert ready is not None  # noqa: S101 - set by core.begin just before
+        assert ready is not None  # set by core.begin just before
         lost = asyncio.ensure_future(connection.lost.wait())
         either: list[asyncio.Future[Any]] = [ready, lost]
         try:
