@@ -327,13 +327,13 @@ class Call:
     # -- waiting ---------------------------------------------------------------
 
     @overload
-    async def wait_for(self, what: type[E], timeout: float | None = None) -> E: ...  # noqa: ASYNC109
+    async def wait_for(self, what: type[E], timeout: float | None = None) -> E: ...
     @overload
-    async def wait_for(self, what: DialogState | str, timeout: float | None = None) -> DialogEvent: ...  # noqa: ASYNC109
+    async def wait_for(self, what: DialogState | str, timeout: float | None = None) -> DialogEvent: ...
     async def wait_for(  # the limit's own error says which call and what was awaited, which asyncio.timeout cannot
         self,
         what: type[E] | DialogState | str,
-        timeout: float | None = None,  # noqa: ASYNC109
+        timeout: float | None = None,
     ) -> E | DialogEvent:
         """Wait until the call is in a state, or an event about it comes.
 
