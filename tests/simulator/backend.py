@@ -49,7 +49,7 @@ def dialplan(world: World) -> None:
     world.service("5560").will(early_media=False, answer_after=3.0)
     world.service("5562").is_busy(after=1.5, early_media=True)
     svar = world.service("5565")
-    svar.variables["verto_svar_fromdialplan"] = "abc"
+    svar.variables["verto_svar_hello"] = "world"
     svar.headers["verto_h_X-From-Dialplan"] = "abc"
 
 
@@ -68,8 +68,12 @@ class Backend:
         shown = params.get("display_name")
         if shown in ("Updated Name", "Svar", "DTMF 1234"):
             self.sim.switch.show(self.leg(params["callID"]), Party(shown, params["display_number"]))
-        if frame.get("method") == "verto.bye" if isinstance(frame, dict) else False:
-            leg = self.sim.switch.legs.get(params["callID"])
+        if isinstance(frame, dict) and frame.get("method") == "verto.bye":
+            call_id = self.replay.names.get(params["callID"], params["callID"])
+            leg = self.sim.switch.legs.get(call_id)
+            if leg is not None and leg.hunt is not None and params["cause"] == "NO_ANSWER":
+                # FreeSWITCH counts whole seconds: when exactly it gives up is not ours to foresee.
+                leg.hunt.time_out()
             if leg is not None and leg.callee.number == "5564":
                 self.sim.switch.end(leg, "NORMAL_CLEARING")
 
@@ -117,7 +121,7 @@ class Backend:
                 agent,
                 caller,
                 headers,
-                ring_timeout=float(variables.get("originate_timeout", "60")) - 0.9,
+                ring_timeout=float(variables.get("originate_timeout", "60")) + 1.0,
                 call_id=common["call_id"],
                 variables=prefixed(variables, "verto_svar_"),
             )

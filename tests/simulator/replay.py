@@ -50,10 +50,14 @@ class ReplayClock(Clock):
     """Timers from `PARK` seconds on are parked; `advance` moves the clock and fires them in order."""
 
     PARK = 0.9
+    GAP = 0.04  # a pause in the recording that is longer than the server's own delays
 
     def __init__(self) -> None:
         super().__init__()
         self.parked: set[ParkedTimer] = set()
+        self.running: set[Timer] = set()
+        self.fired = asyncio.Event()
+        self.last = 0.0
         self.offset = -asyncio.get_running_loop().time()
 
     def monotonic(self) -> float:
@@ -61,12 +65,32 @@ class ReplayClock(Clock):
 
     def later(self, delay: float, callback: Callable[[], None]) -> Timer:
         if delay < self.PARK:
-            return super().later(delay, callback)
-        timer = ParkedTimer(self, self.monotonic() + delay, callback)
-        self.parked.add(timer)
-        return timer
+            timer = super().later(delay, callback)
+            self.running.add(timer)
+            return timer
+        parked = ParkedTimer(self, self.monotonic() + delay, callback)
+        self.parked.add(parked)
+        return parked
+
+    def forget(self, timer: Timer) -> None:
+        super().forget(timer)
+        self.running.discard(timer)
+        self.fired.set()
+
+    async def quiet(self) -> None:
+        """Wait until no short timer runs any more: the server has done what it had to do."""
+        async with asyncio.timeout(5):
+            while self.running:
+                self.fired.clear()
+                await self.fired.wait()
 
     async def advance(self, now: float) -> None:
+        if now - self.last > self.GAP:
+            await self.quiet()
+        self.last = max(self.last, now)
+        await self.elapse(now)
+
+    async def elapse(self, now: float) -> None:
         while due := sorted((t for t in self.parked if t.due <= now), key=lambda t: t.due):
             self._move(due[0].due)
             due[0].cancel()
@@ -86,14 +110,16 @@ class Case:
         name: File name without ending.
         skip: Connections that are left out, with the reason.
         differs: Named differences: (a word for it, test of the recorded frame, change of it).
-        before: Called with a recorded server frame before it is waited for: the dialplan's side effects.
+        move: Events that won or lost a race: (time of the event, time of the one it is put before, reason).
+        leave_out: Stretches that are left out: (connection, from, to, reason).
     """
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
     skip: dict[str, str] = field(default_factory=dict)
     differs: list[tuple[str, Callable[[dict[str, Any]], Any]]] = field(default_factory=list)
-    stop_at: float = 1e9
+    move: list[tuple[float, float, str]] = field(default_factory=list)
+    leave_out: list[tuple[str, float, float, str]] = field(default_factory=list)
 
     @property
     def path(self) -> Path:
@@ -117,9 +143,12 @@ class Replay:
     async def run(self) -> None:
         with self.case.path.open(encoding="utf-8") as lines:
             events = [json.loads(line) for line in lines]
+        for moved, before, _ in self.case.move:
+            event = events.pop(next(i for i, event in enumerate(events) if event["rel"] == moved))
+            events.insert(next(i for i, other in enumerate(events) if other["rel"] == before), event)
         for event in events:
             conn = event.get("conn")
-            if event["rel"] > self.case.stop_at or conn is None or conn in self.case.skip:
+            if conn is None or conn in self.case.skip or self.left_out(conn, event["rel"]):
                 continue
             try:
                 await self.step(event, conn)
@@ -128,6 +157,9 @@ class Replay:
         await self.nothing_more()
         for client in self.clients.values():
             client.abort()
+
+    def left_out(self, conn: str, rel: float) -> bool:
+        return any(conn == name and start <= rel <= end for name, start, end, _ in self.case.leave_out)
 
     async def nothing_more(self) -> None:
         """What the server says beyond the recording is a difference too."""
@@ -162,8 +194,13 @@ class Replay:
             await self.note(client, event)
 
     def send(self, client: RawClient, event: dict[str, Any]) -> None:
+        if client.over.done():
+            return
         if "frame" in event:
-            client.send_text(json.dumps(self.renamed(event["frame"]), ensure_ascii=False))
+            text = json.dumps(event["frame"], ensure_ascii=False)
+            for recorded, actual in self.names.items():
+                text = text.replace(f'"{recorded}"', f'"{actual}"')
+            client.send_text(text)
             return
         raw: str = event["raw"]
         if match := re.fullmatch(r"<PING (b'.*')>", raw):
@@ -173,13 +210,6 @@ class Replay:
             client.send_text(head + "x" * (int(match[1]) - len(head) - len(tail)) + tail)
         else:
             client.send_text(raw)
-
-    def renamed(self, value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: self.renamed(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [self.renamed(item) for item in value]
-        return self.names.get(value, value) if isinstance(value, str) else value
 
     async def note(self, client: RawClient, event: dict[str, Any]) -> None:
         words: str = event["note"]
@@ -193,13 +223,14 @@ class Replay:
             session = next(s for s in self.sim.verto.sessions() if s.peer == address)
             session.freeze()
         elif words == "ws closed":
-            by_us = "NORMAL_CLOSURE" in str(event.get("sent"))
+            by_us = re.search("NORMAL_CLOSURE|bye", str(event.get("sent"))) is not None
             if event.get("code") == 1000:
                 code = await (client.close() if by_us else client.ended())
                 assert code == 1000, f"close code {code}"
                 assert client.close_reason == ""
             else:
                 client.abort()
+                await client.ended()
             await self.settled()
 
     async def settled(self) -> None:
@@ -223,7 +254,7 @@ class Replay:
         await self.clock.advance(event["rel"])
         await self.backend.before(want)
         if client.received.empty():
-            await self.clock.advance(event["rel"] + 0.3)
+            await self.clock.elapse(event["rel"] + 0.3)
         got = await self.next(client)
         self.compare(conn, client, want, got)
         self.compared += 1
@@ -257,7 +288,9 @@ class Replay:
             assert isinstance(got, list), f"{where}: {got!r} instead of {want!r}"
             assert len(want) == len(got), f"{where}: {got!r} instead of {want!r}"
             for index, (one, other) in enumerate(zip(want, got, strict=True)):
-                self.same(client, one, other, f"{where}[{index}].callID" if "reattached" in where else f"{where}[{index}]")
+                self.same(
+                    client, one, other, f"{where}[{index}].callID" if "reattached" in where else f"{where}[{index}]"
+                )
         elif key == "sdp":
             same_sdp(want, got)
         elif ".variables." in where and not key.startswith("verto_svar_"):
@@ -292,15 +325,17 @@ def shape(sdp: str) -> dict[str, Any]:
 
 
 def options(**more: Any) -> ServerOptions:
-    return ServerOptions(**{
-        "flush_quiet": 0.01,
-        "ready_delay": 0.02,
-        "hold_delay": 0.01,
-        "answer_settle": 0.005,
-        "bridge_delay": 0.02,
-        "ring_timeout": 20.0,
-        "detach_timeout": 30.0,
-        "dial_poll": 0.01,
-        "require_candidates": True,
-        **more,
-    })
+    return ServerOptions(
+        **{
+            "flush_quiet": 0.01,
+            "ready_delay": 0.02,
+            "hold_delay": 0.01,
+            "answer_settle": 0.02,
+            "bridge_delay": 0.03,
+            "ring_timeout": 30.0,
+            "detach_timeout": 30.0,
+            "dial_poll": 0.01,
+            "require_candidates": True,
+            **more,
+        }
+    )

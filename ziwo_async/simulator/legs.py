@@ -38,6 +38,8 @@ class Leg:
         call_id: The channel's uuid, which is the client's callID.
         sessid: Verto session that owns it; survives the socket.
         dialled: The agent made this call.
+        calling: The agent's side is the caller: so for a dialled call, and for one that was rung and then became
+            the calling end (answered `originate`, transfer).
         recover: False: not kept when the socket is lost (`recoverCall: false`).
         originated: Made by `originate`, not by a bridge: caller and callee swap places when it is answered.
         media: The codec line agreed with the client; None before.
@@ -56,6 +58,7 @@ class Leg:
     dialled: bool
     caller: Party
     callee: Party
+    calling: bool = False
     headers: dict[str, str] = field(default_factory=dict[str, str])
     variables: dict[str, str] = field(default_factory=dict[str, str])
     recover: bool = True
@@ -91,7 +94,7 @@ class Leg:
     @property
     def own(self) -> Party:
         """The agent's side as the server shows it to others."""
-        return self.caller if self.dialled else self.callee
+        return self.caller if self.calling else self.callee
 
     def parties(self) -> JsonObject:
         """The members that `verto.invite`, `verto.attach` and `verto.display` share, in the server's order."""

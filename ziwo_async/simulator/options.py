@@ -22,7 +22,8 @@ class ServerOptions:
         login_expires: After how long a login ends (the socket is then closed without a word); None: never.
         ready_delay: From the login's reply to `verto.clientReady`.
         hold_delay: How long `verto.modify` hold and unhold take; the socket's other requests wait behind it.
-        answer_settle: From a `verto.answer` to the moment the call is connected (and other ringing legs are lost).
+        answer_settle: From a `verto.answer` to the moment the call is connected (and other ringing legs are lost);
+            also from the end of one leg of a bridge to that of the other.
         bridge_delay: From the connection of two legs to `verto.display`.
         ring_timeout: How long an agent is rung when nothing else is said.
         dial_poll: How often `verto_dial` looks for the client's invite.

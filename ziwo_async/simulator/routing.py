@@ -40,7 +40,7 @@ class Hunt:
         self.failed = ""
         self.on_answer: Callable[[], None] | None = None
         self._settling: Timer | None = None
-        self._ringing = switch.clock.later(ring_timeout, self._timed_out)
+        self._ringing = switch.clock.later(ring_timeout, self.time_out)
 
     def answered(self, leg: Leg) -> None:
         """A client's `verto.answer` was accepted. Who wins is settled a moment later: two may answer at once (s04)."""
@@ -62,7 +62,7 @@ class Hunt:
                 self._switch.end(leg, "LOSE_RACE")
         origin = self.origin
         if winner.originated:
-            winner.caller, winner.callee = winner.callee, winner.caller
+            winner.caller, winner.callee, winner.calling = winner.callee, winner.caller, True
         if origin is None:
             if self.on_answer is not None:
                 self.on_answer()
@@ -90,16 +90,13 @@ class Hunt:
         if self._settling is not None:
             self._settling.cancel()
 
-    def _timed_out(self) -> None:
+    def time_out(self) -> None:
+        """Nobody answered in time (NO_ANSWER); comes by itself after the ring timeout."""
         if self.over:
             return
-        if isinstance(self.origin, Leg):
-            self._cancel_targets("NO_ANSWER")
-            # The caller's own cause is ordinary: the dialplan simply goes on to its end (s23).
-            self._fail("NORMAL_CLEARING")
-        else:
-            self._cancel_targets("NO_ANSWER")
-            self._fail("NO_ANSWER")
+        self._cancel_targets("NO_ANSWER")
+        # An agent's own cause is ordinary: the dialplan simply goes on to its end (s23).
+        self._fail("NORMAL_CLEARING" if isinstance(self.origin, Leg) else "NO_ANSWER")
 
     def cancel(self, cause: str) -> None:
         """The caller is gone: the agent stops ringing."""
@@ -141,9 +138,9 @@ def join_as_pair(switch: Switch, calling: FarEnd, called: FarEnd) -> None:
     calling_party = calling.party if isinstance(calling, Outside) else Party(OUTBOUND_NAME, calling.own.number)
     called_party = called.party if isinstance(called, Outside) else Party(OUTBOUND_NAME, called.own.number)
     if isinstance(calling, Leg):
-        calling.caller, calling.callee = calling_party, called_party
+        calling.caller, calling.callee, calling.calling = calling_party, called_party, True
     if isinstance(called, Leg):
-        called.caller, called.callee = calling_party, called_party
+        called.caller, called.callee, called.calling = calling_party, called_party, False
         switch.connect(calling, called)
         return
     if isinstance(calling, Leg):
@@ -297,7 +294,7 @@ class Router:
                 self.call_outside(other, target)
             else:
                 own = other.own
-                other.caller = Party(OUTBOUND_NAME, own.number)
+                other.caller, other.calling = Party(OUTBOUND_NAME, own.number), True
                 other.callee = Party(OUTBOUND_NAME, target[0].position)
                 self._ring_for(other, target[0])
         elif target is None:
@@ -315,8 +312,9 @@ class Router:
         if one is not None and two is not None:
             for end in (leg, one, second, two):
                 end.other = None
-            switch.end(leg, "NORMAL_CLEARING")
-            switch.end(second, "NORMAL_CLEARING")
+            order = list(switch.legs.values())
+            for ended in sorted((leg, second), key=order.index, reverse=True):
+                switch.end(ended, "NORMAL_CLEARING")  # the newer one first (s12, z12)
             join_as_pair(switch, one, two)
             return True
         waiting, ringing = (leg, second) if one is not None else (second, leg)

@@ -167,8 +167,8 @@ def answer(rng: random.Random, line: MediaLine) -> str:
     )
 
 
-def attach_offer(rng: random.Random, line: MediaLine) -> str:
-    """The offer of a `verto.attach`: the one codec in use."""
+def attach_offer(rng: random.Random, line: MediaLine, *, renegotiation: bool = False) -> str:
+    """The offer of a `verto.attach`: the one codec in use. In the middle of a call it ends without a word (s09)."""
     parts = _Parts.make(rng)
     return _text(
         parts.head("UDP/TLS/RTP/SAVPF", str(line.payload)),
@@ -176,7 +176,7 @@ def attach_offer(rng: random.Random, line: MediaLine) -> str:
         [f"a=fingerprint:sha-512 {_fingerprint(rng, 64)}", "a=setup:actpass", "a=rtcp-mux"],
         [f"a=rtcp:{parts.port} IN IP4 127.0.0.1"],
         parts.ice((_FIRST, (2, 2_130_706_430))),
-        ["a=end-of-candidates"],
+        [] if renegotiation else ["a=end-of-candidates"],
         parts.ssrc_lines(),
     )
 

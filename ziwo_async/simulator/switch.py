@@ -127,8 +127,8 @@ class Switch:
     def offer_attach(self, leg: Leg) -> None:
         """`verto.attach`: offer the call to the session's socket (after a reconnect, or to renegotiate)."""
         line = leg.media or sdps.MediaLine("UDP/TLS/RTP/SAVPF", 96, "opus/48000/2")
+        offer = sdps.attach_offer(self.rng, line, renegotiation=leg.attached)
         leg.offered = True
-        offer = sdps.attach_offer(self.rng, line)
         params: JsonObject = {"callID": leg.call_id, "variables": self.variables(leg), "sdp": offer}
         self.send(leg, "verto.attach", {**params, **leg.parties()})
 
@@ -216,7 +216,9 @@ class Switch:
             return
         other.other = None
         # A bridge that ends is an ordinary hangup for the one left behind, whatever the other's cause (s09, s13).
-        self.end(other, "NORMAL_CLEARING" if answered and other.answered else cause)
+        # It takes a moment: both sides can say bye and both be told CALL ENDED (s23).
+        left = "NORMAL_CLEARING" if answered and other.answered else cause
+        self.later(other, self.options.answer_settle, lambda: self.end(other, left))
 
     def end_outside(self, outside: Outside, cause: str) -> None:
         """The far end hangs up (or is hung up)."""

@@ -99,6 +99,7 @@ def _dialled_leg(server: VertoServer, session: VertoSession, dialog: Any, call_i
         sessid=session.sessid,
         agent=agent,
         dialled=True,
+        calling=True,
         caller=Party(name or session.remembered_name or position, _text(dialog, "caller_id_number") or position),
         callee=Party(OUTBOUND_NAME, number),
         variables=dict(session.user_variables),

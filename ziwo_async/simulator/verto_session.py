@@ -116,7 +116,7 @@ class VertoSession(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """asyncio: bytes have come. An exception here is a bug of the simulator and fails the test."""
-        if not self._frozen and not self._gone:
+        if not self._frozen:
             self._server.clock.guarded(lambda: self._receive(data))
 
     def _receive(self, data: bytes) -> None:
@@ -156,6 +156,8 @@ class VertoSession(asyncio.Protocol):
             self._later(self._server.options.close_timeout, transport.abort)
 
     def _frame(self, frame: Frame) -> None:
+        if self._gone:
+            return  # closed by the server: only the closing handshake is still of interest
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY, Opcode.CONT):
             self._parts.append(bytes(frame.data))
             if frame.fin:
