@@ -25,7 +25,7 @@ from ..events import (
 )
 from . import direction as rules
 from .messages import Attach, Bye, Display, Invite
-from .table import TABLE, Ignore, Input, Move, Violate
+from .table import ROWS, Ignore, Input, Move, Violate
 
 __all__ = ["CallMachine", "Input"]
 
@@ -108,6 +108,11 @@ class CallMachine:
         return self.state is DialogState.RINGING
 
     @property
+    def is_outbound(self) -> bool:
+        """Whether we made the call, so that the server's SDP answers our own offer."""
+        return bool(self.flow) and self.flow[0].state is DialogState.REQUESTING
+
+    @property
     def is_over(self) -> bool:
         """Whether the call has reached `destroy`."""
         return self.state is DialogState.DESTROY
@@ -185,11 +190,11 @@ class CallMachine:
         if self.state in (None, DialogState.HANGUP, DialogState.DESTROY):
             return events
         fields = self._fields
-        fields["display_name"] = name = rules.unwrap(display.display_name)
-        fields["display_number"] = number = rules.unwrap(display.display_number)
+        name, number = rules.unwrap(display.display_name), rules.unwrap(display.display_number)
+        if name != fields["display_name"] or number != fields["display_number"]:
+            self._set(display_name=name, display_number=number)
         if display.headers and display.headers != fields["headers"]:
-            fields["headers"] = {**fields["headers"], **display.headers}
-        self._data = None
+            self._set(headers={**fields["headers"], **display.headers})
         changed = trusted(
             PartyChanged,
             {
@@ -242,7 +247,7 @@ class CallMachine:
 
     def connection_lost(self, at: float) -> list[Event]:
         """The socket ended. Unanswered calls are over at once; answered ones wait to be re-attached."""
-        if isinstance(TABLE[self.state, Input.LOST], Ignore):
+        if isinstance(ROWS[self.state][Input.LOST], Ignore):
             self.detached = not self.is_over
         elif self.state is not DialogState.HANGUP:
             self._why(*_UNANSWERED_LOSS, HangupBy.LOST)
@@ -278,11 +283,11 @@ class CallMachine:
             what: What happened.
             at: Now, in seconds since the epoch.
         """
-        entry = TABLE[self.state, what]
-        if isinstance(entry, Move):
+        entry = ROWS[self.state][what]
+        if type(entry) is Move:
             events: list[Event] = [self._enter(state, at, inferred) for state, inferred in entry.path]
             return events
-        if isinstance(entry, Ignore):
+        if type(entry) is Ignore:
             return []
         if isinstance(entry, Violate):
             return [FlowViolation(call_id=self.call_id, state=self.state, input=what.value, reason=entry.reason)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..events import AgentMessage, DialogState, Event, TextMessage, UnknownFrame
+from ..events import AgentMessage, DialogState, Event, TextMessage, UnknownFrame, trusted
 from . import messages as m
 from . import replies
 from .call import CallMachine, Input
@@ -57,7 +57,7 @@ def _reply(session: SessionMachine, frame: ResultFrame | ErrorFrame, at: float, 
         if request_id not in session.forgotten:
             effects.append(_stray(frame))
         return
-    call = session.calls.get(request.call_id) if request.call_id is not None else None
+    call = None if request.call_id is None or request.stale else session.calls.get(request.call_id)
     if isinstance(frame, ResultFrame):
         effects.append(Settled(request_id, frame.result))
         if request.method == "login":
@@ -84,8 +84,10 @@ def _on_ready(session: SessionMachine, frame: RequestFrame, at: float, effects: 
     lost = [call for call in session.calls.values() if call.detached and call.call_id not in listed]
     for call in lost:
         session.publish(effects, call, call.gone(at))
-    unknown = {call_id for call_id in listed if call_id in session.strangers or call_id not in session.calls}
-    effects.append(Ready(tuple(sorted(listed - unknown)), tuple(c.call_id for c in lost), tuple(sorted(unknown))))
+    kept = {call_id for call_id in listed if call_id in session.calls and call_id not in session.strangers}
+    # A call that is over for us was told to be so when it was offered: it is no stranger.
+    unknown = {call_id for call_id in listed - kept if call_id in session.calls or call_id not in session.ended}
+    effects.append(Ready(tuple(sorted(kept)), tuple(call.call_id for call in lost), tuple(sorted(unknown))))
 
 
 def _on_invite(session: SessionMachine, frame: RequestFrame, at: float, effects: list[Effect]) -> None:
@@ -141,7 +143,7 @@ def _media(
     if call is None:
         return
     events = call.media_arrived(variables, at, answered=answered)
-    if sdp and not call.media_told:
+    if sdp and not call.media_told and call.is_outbound and call.state is not DialogState.HANGUP:
         # Applied from whichever message brings it first; a later one is ignored (ziwo.md J 20).
         call.media_told = True
         effects.append(RemoteSdp(call_id, "answer", sdp))
@@ -201,7 +203,14 @@ def _on_info(session: SessionMachine, frame: RequestFrame, at: float, effects: l
     del at
     info = m.Info.read(frame.params)
     call_id = info.call_id or None
-    event = TextMessage(text=info.text, sender=info.sender, recipient=info.recipient, call_id=call_id)
+    values = {
+        "event": "text_message",
+        "text": info.text,
+        "sender": info.sender,
+        "recipient": info.recipient,
+        "call_id": call_id,
+    }
+    event = trusted(TextMessage, values)
     effects.append(Publish(event, call_id))
 
 

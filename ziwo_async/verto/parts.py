@@ -23,11 +23,19 @@ class Phase(str, Enum):
 
 
 class OpenRequest(NamedTuple):
-    """A request that waits for its reply."""
+    """A request that waits for its reply.
+
+    Attributes:
+        method: Its method.
+        action: Action of a `verto.modify`, else empty.
+        call_id: The call it is about, if any.
+        stale: Whether that call is over: the reply says nothing about a later call that uses the id again.
+    """
 
     method: str
     action: str
     call_id: str | None
+    stale: bool = False
 
 
 class Recent(OrderedDict[str | int, None]):

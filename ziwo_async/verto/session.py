@@ -34,7 +34,7 @@ class SessionMachine:
         open_requests: The requests that wait for a reply, by id.
         forgotten: Ids of requests nobody waits for any more.
         ended: Ids of calls that are over.
-        unsaid: Ids of calls we hung up on a connection that was lost before the server confirmed it.
+        unsaid: Ids of calls we hung up without the server ever confirming it: said again when it offers them.
         offered_again: Calls re-attached on this socket; `strangers` are those of them we had no record of.
     """
 
@@ -191,10 +191,12 @@ class SessionMachine:
         return effects
 
     def bye_timed_out(self, call_id: str, at: float) -> list[Effect]:
-        """Nothing confirmed our bye within its time limit: the call is over for us."""
+        """Nothing confirmed our bye within its time limit: the call is over for us, and perhaps for nobody else."""
         call = self.calls.get(call_id)
         effects: list[Effect] = []
         if call is not None:
+            if call.bye_pending:
+                self.unsaid.note(call_id)
             self.publish(effects, call, call.feed(Input.BYE_TIMEOUT, at))
         return effects
 
@@ -294,9 +296,14 @@ class SessionMachine:
 
     def publish(self, effects: list[Effect], call: CallMachine, events: list[Event]) -> None:
         """Add the events of a call to the effects, and let go of the call when it is over."""
-        effects.extend(Publish(event, call.call_id) for event in events)
+        call_id = call.call_id
+        for event in events:
+            effects.append(Publish(event, call_id))  # noqa: PERF401 - a generator costs more than these one or two
         if call.state is DialogState.DESTROY and self.calls.pop(call.call_id, None) is not None:
             self.ended.note(call.call_id)
+            for request_id, request in self.open_requests.items():
+                if request.call_id == call.call_id:
+                    self.open_requests[request_id] = request._replace(stale=True)
 
     def begin(self, call_id: str) -> CallMachine:
         """Make the machine of a new call."""
