@@ -1,11 +1,25 @@
-"""The `ziwo` command."""
+"""The `ziwo` command (extra `cli`). One file per command; public names of the package only."""
 
 from __future__ import annotations
 
 import sys
 
+__all__ = ["main"]
+
 
 def main() -> None:
-    """Say that the command line is not built yet."""
-    sys.stderr.write("ziwo: the command line is not part of this version yet\n")
-    raise SystemExit(2)
+    """Run the command line.
+
+    Raises:
+        SystemExit: Always; see `EXIT_CODES` for what the code means.
+    """
+    try:
+        from .app import app
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"rich", "typer"}:
+            raise
+        sys.stderr.write(
+            f'ziwo: the command line needs {error.name}, which is not installed: pip install "ziwo-async[cli]"\n'
+        )
+        raise SystemExit(2) from None
+    app(prog_name="ziwo")

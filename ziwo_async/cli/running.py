@@ -1,0 +1,143 @@
+"""What all commands share: running until done or stopped, and ending with one readable line and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, NoReturn
+
+import typer
+
+from .. import (
+    EXIT_CODES,
+    AuthError,
+    ConfigError,
+    Event,
+    EventStream,
+    SessionTakenOver,
+    TransportError,
+    ZiwoClient,
+    ZiwoError,
+)
+
+__all__ = ["fail", "following", "plain", "run"]
+
+
+# A second signal so much later means it: seconds.
+_IMPATIENCE = 1.0
+
+
+def plain(text: str) -> str:
+    """Make text from elsewhere safe for a terminal: one line, no control characters."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Say why on one line of stderr, and end.
+
+    Raises:
+        Exit: With the code.
+    """
+    sys.stderr.write(f"ziwo: {plain(message)}\n")
+    raise typer.Exit(code)
+
+
+def exit_code(error: ZiwoError) -> int:
+    """The exit code for an error, as `ZiwoClient.run()` chooses it."""
+    if isinstance(error, SessionTakenOver):
+        return EXIT_CODES["taken over"]
+    if isinstance(error, ConfigError):
+        return EXIT_CODES["configuration"]
+    if isinstance(error, AuthError):
+        return EXIT_CODES["authentication"]
+    return EXIT_CODES["connection"] if isinstance(error, TransportError) else EXIT_CODES["failed"]
+
+
+def run(work: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run a command's work until it is done, or SIGINT or SIGTERM comes; then end with its exit code.
+
+    The first signal cancels the work, which closes what it opened (calls are hung up); a second one, a second later, kills.
+
+    Raises:
+        Exit: The work's exit code; 0 after a signal; for a `ZiwoError` its code, after one line on stderr.
+    """
+    # Retries are told by what comes of them, not one by one.
+    logging.getLogger("stamina").addHandler(logging.NullHandler())
+    try:
+        code = asyncio.run(_until_stopped(work))
+    except ZiwoError as error:
+        fail(str(error), exit_code(error))
+    raise typer.Exit(code)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, int]) -> int:
+    task = asyncio.ensure_future(work)
+    with _signals(task.cancel):
+        try:
+            return await task
+        except asyncio.CancelledError:
+            return EXIT_CODES["stopped"]
+
+
+@contextmanager
+def _signals(stop: Callable[[], object]) -> Generator[None]:
+    loop = asyncio.get_running_loop()
+    first: list[float] = []
+
+    def signalled(number: signal.Signals) -> None:
+        if not first:
+            first.append(loop.time())
+            stop()
+        elif loop.time() - first[0] > _IMPATIENCE:  # earlier: one Ctrl-C that came by two ways
+            os._exit(128 + number)
+
+    installed: list[signal.Signals] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, signalled, number)
+        except (NotImplementedError, RuntimeError, ValueError):  # pragma: no cover - Windows, or no main thread
+            break
+        installed.append(number)
+    try:
+        yield
+    finally:
+        for number in installed:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def following(ziwo: ZiwoClient, show: Callable[[Event], None]) -> AsyncGenerator[None]:
+    """Start the phone and show every event until it is closed, the last `destroy` included.
+
+    Args:
+        ziwo: The client; it is closed in the end.
+        show: Called with each event, in order.
+    """
+    async with ziwo, ziwo.events(Event, buffer=10_000) as events:
+        reader = asyncio.ensure_future(_show_all(events, show))
+        body = asyncio.current_task()
+
+        def reader_ended(task: asyncio.Future[None]) -> None:
+            # The output is gone (a closed pipe): nobody is left to work for.
+            if not task.cancelled() and task.exception() is not None and body is not None:
+                body.cancel()
+
+        reader.add_done_callback(reader_ended)
+        try:
+            async with ziwo.phone:
+                yield
+        finally:
+            events.end()
+            await reader
+
+
+async def _show_all(events: EventStream[Event], show: Callable[[Event], None]) -> None:
+    async for event in events:
+        show(event)
+    if events.dropped:
+        sys.stderr.write(f"ziwo: {events.dropped} events were dropped: the output was read too slowly\n")

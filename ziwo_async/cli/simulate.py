@@ -1,0 +1,148 @@
+"""`ziwo simulate`: a contact centre on this machine, for a bot in another terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json as jsonlib
+import sys
+from contextlib import AsyncExitStack
+from datetime import datetime
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from .. import EXIT_CODES
+from ..simulator import SimAgent, SimCall, Simulator, WaitedInVain, World
+from .running import fail, run
+
+__all__ = ["simulate"]
+
+API_PORT = 8055
+"""Where the contact centre listens by default, so that its address can be written down."""
+_CALLERS = ("+971500000101", "+971500000102", "+971500000103", "+971500000104")
+_ANSWERS, _BUSY, _SILENT, _ECHO = "+971500000001", "+971500000002", "+971500000003", "9196"
+_TALK = 4.0
+_RING = 20.0
+_BREATH = 0.3
+
+
+def simulate(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the REST API; 0: any free one.")] = API_PORT,
+    verto_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the phones; 0: any free one.")] = 0,
+    agent: Annotated[list[str] | None, typer.Option(help="Number of an agent; again for more.")] = None,
+    calls_every: Annotated[
+        float, typer.Option(min=0.0, max=3600.0, help="Seconds between two calls of customers; 0: nobody calls.")
+    ] = 5.0,
+    json: Annotated[bool, typer.Option("--json", help="Only the addresses and logins, as one JSON object.")] = False,
+) -> None:
+    """Serve a contact centre on 127.0.0.1 until Ctrl-C; customers keep calling the agents that are connected."""
+    agents = tuple(dict.fromkeys(agent or ["5555", "0011"]))
+    run(_simulate(port, verto_port, agents, calls_every, json))
+
+
+async def _simulate(port: int, verto_port: int, agents: tuple[str, ...], calls_every: float, json: bool) -> int:
+    async with AsyncExitStack() as stack:
+        try:
+            simulator = await stack.enter_async_context(Simulator(make_world(agents), port=port, verto_port=verto_port))
+        except OSError as error:
+            fail(f"cannot listen: {error.strerror or error}; try --port 0", EXIT_CODES["connection"])
+        sys.stdout.write((jsonlib.dumps(addresses(simulator)) if json else welcome(simulator)) + "\n")
+        sys.stdout.flush()
+        await _keep_calling(simulator.world, calls_every, None if json else Console())
+    return EXIT_CODES["stopped"]
+
+
+def make_world(agents: tuple[str, ...]) -> World:
+    """A contact centre with these agents, and customers that behave in different ways when called."""
+    world = World(agents=agents)
+    world.customer(_ANSWERS).will(ring=1.0, answer_after=2.0)
+    world.customer(_BUSY).is_busy(after=1.0)
+    world.customer(_SILENT).never_answers(after=_RING, early_media=True)
+    return world
+
+
+def addresses(simulator: Simulator) -> dict[str, object]:
+    """What a program needs to log in."""
+    return {
+        "api_url": simulator.api_url,
+        "verto_url": simulator.verto_url,
+        "agents": [
+            {"agent": agent.ccLogin, "username": agent.username, "password": agent.password}
+            for agent in simulator.world.agents
+        ],
+    }
+
+
+def welcome(simulator: Simulator) -> str:
+    """How to log in, for people; the `export` lines can be pasted."""
+    first, *others = simulator.world.agents
+    lines = [
+        f"A contact centre on this machine: {simulator.api_url} (Ctrl-C ends it).",
+        "In another terminal:",
+        "",
+        f"export ZIWO_API_URL={simulator.api_url}",
+        f"export ZIWO_USERNAME={first.username}",
+        f"export ZIWO_PASSWORD={first.password}",
+        "",
+        "and then your bot, or: ziwo listen, or: ziwo dial NUMBER",
+        "",
+        f"  {_ANSWERS}  answers          {_BUSY}  is busy",
+        f"  {_SILENT}  never answers    {_ECHO:<13}  the echo test",
+    ]
+    lines += [f"  agent {agent.ccLogin}: {agent.username}, {agent.password}" for agent in others]
+    return "\n".join([*lines, ""])
+
+
+async def _keep_calling(world: World, every: float, console: Console | None) -> None:
+    if every == 0:
+        await asyncio.Event().wait()
+    async with asyncio.TaskGroup() as calls:
+        for number in itertools.cycle(_CALLERS):
+            agent = await _someone_free(world)
+            customer = world.customer(number).hangs_up_after(_TALK)
+            call = await customer.dials(agent, ring_timeout=_RING)
+            calls.create_task(_watch(call, number, agent, console))
+            await asyncio.sleep(every)
+
+
+async def _someone_free(world: World) -> SimAgent:
+    def look() -> SimAgent | None:
+        free = [agent for agent in world.agents if world.is_client_ready(agent) and not agent.calls]
+        return min(free, key=lambda agent: _calls_of(world, agent), default=None)
+
+    while True:
+        try:
+            await world.watch.until(look, 3600.0, lambda: "nobody is connected")
+        except WaitedInVain:
+            continue
+        # Somebody who has just hung up may be about to leave.
+        await asyncio.sleep(_BREATH)
+        if (agent := look()) is not None:
+            return agent
+
+
+def _calls_of(world: World, agent: SimAgent) -> int:
+    return sum(any(leg.agent is agent for leg in call.legs) for call in world.calls)
+
+
+async def _watch(call: SimCall, number: str, agent: SimAgent, console: Console | None) -> None:
+    _tell(console, f"{number} calls agent {agent.ccLogin}")
+    outcome = "not answered"
+    try:
+        await call.reaches("active", _RING + 5)
+        outcome = "over"
+        _tell(console, f"{number} talks to agent {agent.ccLogin}")
+        await call.reaches("ended", 3600.0)
+    except WaitedInVain:
+        if call.state != "ended":
+            raise
+    _tell(console, f"{number} {outcome}: {call.cause}")
+
+
+def _tell(console: Console | None, text: str) -> None:
+    if console is not None:
+        moment = datetime.now().astimezone()
+        console.print(Text(f"{moment:%H:%M:%S}  {text}"), soft_wrap=True, highlight=False)
