@@ -6,8 +6,8 @@ passes them; everything else is waited for, not slept for.
 
 from __future__ import annotations
 
-import asyncio
 import ast
+import asyncio
 import json
 import re
 from collections.abc import Callable

@@ -79,7 +79,7 @@ class SimCall:
         """Channel variables of the agent's leg, such as `verto_dvar_*` set by the client."""
         return self.leg.variables if self.leg is not None else {}
 
-    async def reaches(self, state: CallState, timeout: float = 5.0) -> None:  # noqa: ASYNC109 (a test says its limit)
+    async def reaches(self, state: CallState, timeout: float = 5.0) -> None:
         """Wait until the agent's leg is in a state; at once when it is.
 
         Raises:

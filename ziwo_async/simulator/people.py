@@ -107,7 +107,7 @@ class SimAgent:
         self.ready = ready
         self._world.agent_changed()
 
-    async def comes_online(self, timeout: float = 5.0) -> None:  # noqa: ASYNC109
+    async def comes_online(self, timeout: float = 5.0) -> None:
         """Wait until a Verto socket of this agent is logged in and was told `verto.clientReady`.
 
         Raises:
@@ -153,9 +153,7 @@ class SimAgent:
         """`verto.sendToAgentOnCall`; see `send`. False also when the call is not this agent's."""
         return self._world.running().commands.send_on_call(self, call.id, data, extra)
 
-    async def eavesdrops(
-        self, target: SimCall | SimAgent, *, headers: Mapping[str, str] | None = None
-    ) -> SimCall:
+    async def eavesdrops(self, target: SimCall | SimAgent, *, headers: Mapping[str, str] | None = None) -> SimCall:
         """Ring this agent with an eavesdrop call; the watched parties are told nothing (measured).
 
         Args:
@@ -280,7 +278,7 @@ class SimCustomer:
             self._calls.append(call)
             self._world.watch.poke()
 
-    async def is_called(self, timeout: float = 5.0) -> SimCall:  # noqa: ASYNC109
+    async def is_called(self, timeout: float = 5.0) -> SimCall:
         """Wait for the next call an agent makes to this number (each call is given once, in order).
 
         Raises:

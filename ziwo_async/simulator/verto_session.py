@@ -170,7 +170,7 @@ class VertoSession(asyncio.Protocol):
     def _message(self, text: str) -> None:
         self._last_input = self._server.clock.monotonic()
         if self._outbox:
-            self._arm_flush()
+            self._arm_flush(restart=True)
         if not text:
             return
         self._note("in", text)
@@ -225,13 +225,13 @@ class VertoSession(asyncio.Protocol):
         self._ws.send_text(text.encode("utf-8", "replace"))
         self._write_out()
 
-    def _arm_flush(self) -> None:
+    def _arm_flush(self, *, restart: bool = False) -> None:
         # mod_verto polls for input; each poll that times out without any flushes the queue.
         quiet = self._server.options.flush_quiet
         silence = self._server.clock.monotonic() - self._last_input
         wait = 0.0 if quiet <= 0 else quiet * (math.floor(silence / quiet) + 1) - silence
         if self._flush_timer is not None:
-            if silence > 0:
+            if not restart:
                 return
             self._flush_timer.cancel()
         self._flush_timer = self._server.clock.later(wait, self._flush)

@@ -25,7 +25,7 @@ class Watch:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def until(self, look: Callable[[], T | None], timeout: float, what: Callable[[], str]) -> T:  # noqa: ASYNC109
+    async def until(self, look: Callable[[], T | None], timeout: float, what: Callable[[], str]) -> T:
         """Wait until `look` gives something.
 
         Args:
@@ -47,5 +47,7 @@ class Watch:
                     finally:
                         self._waiters.discard(waiter)
                 return found
+        except WaitedInVain:
+            raise  # `look` has given up; that is a TimeoutError too
         except TimeoutError:
             raise WaitedInVain(f"{what()} (waited {timeout:g} s)") from None
