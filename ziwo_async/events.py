@@ -95,12 +95,6 @@ class OpenEnum(str, Enum):
     def __str__(self) -> str:
         return str(self._value_)
 
-    def __eq__(self, other: object) -> bool:
-        return str.__eq__(self, other) if isinstance(other, str) else NotImplemented
-
-    def __hash__(self) -> int:
-        return str.__hash__(self)
-
 
 # A peer that invents words must not make the process grow.
 _MOST_UNKNOWN_WORDS = 256
@@ -597,17 +591,22 @@ def trusted(cls: type[M], values: dict[str, Any]) -> M:
 
     Args:
         cls: The model class.
-        values: Every field of it, by Python name, already of the right type.
+        values: Every field of it, by Python name, already of the right type, in the order of the class.
     """
-    made = cls.__new__(cls)
-    put = object.__setattr__
-    put(made, "__dict__", values)
-    put(made, "__pydantic_fields_set__", set(values))
-    put(made, "__pydantic_extra__", {})
-    put(made, "__pydantic_private__", None)
+    fields = _FIELDS.get(cls)
+    if fields is None:
+        fields = _FIELDS[cls] = set(cls.model_fields)
+    made: M = _new(cls)
+    _put(made, "__dict__", values)
+    _put(made, "__pydantic_fields_set__", fields)
+    _put(made, "__pydantic_extra__", {})
+    _put(made, "__pydantic_private__", None)
     return made
 
 
+_new, _put = object.__new__, object.__setattr__
+# Shared by all instances of a class: they are frozen, so nobody adds to it.
+_FIELDS: dict[type[BaseModel], set[str]] = {}
 M = TypeVar("M", bound=BaseModel)
 
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

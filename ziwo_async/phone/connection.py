@@ -8,6 +8,7 @@ sends more often than every 50 ms gets no server messages, so a long burst of ou
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -118,12 +119,13 @@ class Connection:
 
     async def read(self, receive: Callable[[bytes | str], None]) -> None:
         """Hand over each message as it comes, until the socket ends. Never raises for the socket's end."""
-        recv, clock, debug = self._socket.recv, self._loop.time, wire.show
+        recv, clock, wanted = self._socket.recv, self._loop.time, wire.log.isEnabledFor
         try:
             while True:
                 raw = await recv(decode=False)
                 self._heard = clock()
-                debug("<", raw)
+                if wanted(logging.DEBUG):
+                    wire.show("<", raw)
                 receive(raw)
         except ConnectionClosed as closed:
             self._note(closed)

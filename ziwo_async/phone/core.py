@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from ..config import Timeouts
 from ..errors import (
@@ -25,7 +25,7 @@ from ..errors import (
     WrongState,
     ZiwoError,
 )
-from ..events import Destroy, DialogEvent, Event, FlowViolation
+from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation
 from ..verto.effects import (
     DialAsked,
     Effect,
@@ -179,10 +179,10 @@ class PhoneCore:
             call = self.calls.get(call_id)
             if call is None:
                 machine = self.session.calls.get(call_id)
-                if machine is not None and isinstance(event, DialogEvent):
+                if machine is not None and type(event) in _STATES:
                     call = self.calls[call_id] = Call(self, machine)
-            if call is not None and isinstance(event, DialogEvent):
-                call.note(event)
+            if call is not None and type(event) in _STATES:
+                call.note(cast("DialogEvent", event))
                 if type(event) is Destroy:
                     del self.calls[call_id]
                     self.media.forget_offer(call_id)
@@ -282,6 +282,10 @@ class PhoneCore:
     ) -> Call:
         """Call a number; returns once the server took the call (`trying`)."""
         self.check_open()
+        if call_id in self.session.calls or self.media.has(call_id):
+            # Before the media are touched: they belong to the call that has the id.
+            state = str(self.session.calls[call_id].state) if call_id in self.session.calls else "requesting"
+            raise WrongState("a live call has this id already", call_id=call_id, state=state)
         offer = await self.media.offer(call_id)
         try:
             self.check_open()
@@ -397,5 +401,7 @@ class PhoneCore:
         return dict(self._replies)
 
 
+# An exact look-up: isinstance on pydantic classes costs ten times that, and this is the read path.
+_STATES = frozenset(STATE_EVENTS.values())
 # The server gives up after 19.5 s (measured), and takes a late invite for a new call: better none than that.
 _DIAL_WITHIN = 15.0

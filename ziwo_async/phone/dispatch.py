@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar, cast
 
@@ -32,6 +32,11 @@ class _Run(NamedTuple):
     registration: Registration
     call: object
     event: Event
+
+
+def _start(run: _Run) -> Coroutine[Any, Any, None]:
+    registration, call, event = run
+    return registration.handler(call, event) if registration.with_call else registration.handler(event)
 
 
 class Waiter(Generic[E]):
@@ -75,7 +80,9 @@ class Dispatcher:
         self._version = -1
         self._waiters: list[Waiter[Any]] = []
         self._streams: list[EventStream[Any]] = []
-        self._lanes: Lanes[_Run] = Lanes(owner, self._run, lane_limit=lane_limit, overflowed=self._overflowed)
+        self._lanes: Lanes[_Run] = Lanes(
+            owner, _start, self._run_failed, lane_limit=lane_limit, overflowed=self._overflowed
+        )
         self._during: dict[str, list[tuple[TaskHandle, float]]] = {}
         self._telling_overflow = False
 
@@ -124,14 +131,13 @@ class Dispatcher:
             return False
 
     async def _run(self, run: _Run) -> None:
-        registration, call, event = run
         try:
-            if registration.with_call:
-                await registration.handler(call, event)
-            else:
-                await registration.handler(event)
+            await _start(run)
         except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told as HandlerFailed
-            self._failed(registration, event, error)
+            self._run_failed(run, error)
+
+    def _run_failed(self, run: _Run, error: Exception) -> None:
+        self._failed(run.registration, run.event, error)
 
     def _failed(self, registration: Registration, event: Event, error: Exception) -> None:
         if isinstance(event, HandlerFailed):

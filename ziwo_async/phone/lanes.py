@@ -43,6 +43,7 @@ class Lanes(Generic[T]):
         self,
         owner: TaskOwner,
         run: Callable[[T], Awaitable[None]],
+        failed: Callable[[T, Exception], None],
         *,
         lane_limit: int = 256,
         overflowed: Callable[[str | None, int], None] | None = None,
@@ -51,13 +52,15 @@ class Lanes(Generic[T]):
 
         Args:
             owner: Owns the workers.
-            run: Runs one item; must not raise.
+            run: Runs one item.
+            failed: Told when that raised.
             lane_limit: How many items may wait in a lane; the oldest is dropped for the next.
             overflowed: Told the key of a full lane and the count of dropped items in total.
         """
         self.dropped = 0
         self._owner = owner
         self._run = run
+        self._failed = failed
         self._limit = lane_limit
         self._overflowed = overflowed
         self._lanes: dict[str | None, _Lane[T]] = {}
@@ -120,7 +123,11 @@ class Lanes(Generic[T]):
                 lane = ready.popleft()
                 items = lane.items
                 while items:
-                    await run(items.popleft())
+                    item = items.popleft()
+                    try:
+                        await run(item)
+                    except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told
+                        self._failed(item, error)
                     turn += 1
                     if turn >= _TURN:
                         turn = 0

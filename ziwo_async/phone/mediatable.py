@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-from ..errors import MediaError
 from .media import MediaEngine, MediaSession
 
 __all__ = ["MediaTable"]
@@ -57,7 +56,8 @@ class MediaTable:
         async with entry.lock:
             try:
                 return await (await self._open(call_id, entry)).offer()
-            except MediaError:
+            except BaseException:
+                # Cancelled, too: nobody else knows of a call that was not made.
                 await self._shut(call_id, entry)
                 raise
 

@@ -27,6 +27,8 @@ _POSITION = "agent-"
 
 def unwrap(text: str) -> str:
     """Remove the quotes or braces that ZIWO wraps some names in (`"Sales"`, `{Sales}`)."""
+    if not text or (text[0] not in _WRAPPED and text[-1] != " "):
+        return text
     bare = text.strip()
     while len(bare) >= _PAIR and (bare[0], bare[-1]) in (('"', '"'), ("'", "'"), ("{", "}")):
         bare = bare[1:-1].strip()
@@ -34,6 +36,7 @@ def unwrap(text: str) -> str:
 
 
 _PAIR = 2
+_WRAPPED = "\"'{ "
 
 
 def inbound_direction(number: str, agents: Collection[str]) -> Direction:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from ..events import DialogState
 
-__all__ = ["BEGINNING", "TABLE", "Entry", "Ignore", "Input", "Move", "Violate", "restored"]
+__all__ = ["BEGINNING", "ROWS", "TABLE", "Entry", "Ignore", "Input", "Move", "Violate", "restored"]
 
 _S = DialogState
 BEGINNING: Final = None
@@ -176,3 +176,6 @@ TABLE: Final = _make()
 _MISSING = [(state, what) for state in (BEGINNING, *DialogState) for what in Input if (state, what) not in TABLE]
 if _MISSING:  # pragma: no cover - a programming error, seen on the first import
     raise AssertionError(f"the call table has no entry for {_MISSING}")
+
+ROWS: Final = {state: {what: TABLE[state, what] for what in Input} for state in (BEGINNING, *DialogState)}
+"""The same by state, then by input: one look-up less for each step."""
