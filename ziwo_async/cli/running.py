@@ -61,7 +61,8 @@ def exit_code(error: ZiwoError) -> int:
 def run(work: Coroutine[Any, Any, int]) -> NoReturn:
     """Run a command's work until it is done, or SIGINT or SIGTERM comes; then end with its exit code.
 
-    The first signal cancels the work, which closes what it opened (calls are hung up); a second one, a second later, kills.
+    The first signal cancels the work, which closes what it opened (calls are hung up). Another one
+    later than a second kills.
 
     Raises:
         Exit: The work's exit code; 0 after a signal; for a `ZiwoError` its code, after one line on stderr.

@@ -1,0 +1,61 @@
+"""A contact centre that is being served: what the fixture `ziwo_world` gives."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+
+from ..config import ReconnectPolicy
+from ..simulator import Faults, Journal, ServerOptions, Simulator, World
+
+__all__ = ["FAST_RECONNECT", "FAST_SERVER", "ServedWorld", "serve"]
+
+FAST_SERVER = ServerOptions(ready_delay=0.0, hold_delay=0.0, answer_settle=0.0, bridge_delay=0.0, flush_quiet=0.005)
+"""The simulated server without the delays that ZIWO's has: for tests that want to be quick."""
+
+FAST_RECONNECT = ReconnectPolicy(base=0.02, cap=0.2, stable_after=0.5)
+"""A client's reconnect policy for tests: a cut socket is back within a fraction of a second."""
+
+
+class ServedWorld(World):
+    """A `World` with the simulator that serves it: people, faults and addresses in one object."""
+
+    @property
+    def simulator(self) -> Simulator:
+        """The simulator that serves this world."""
+        return self.running()
+
+    @property
+    def faults(self) -> Faults:
+        """The faults to order, such as `await world.faults.cut_phone_socket()`."""
+        return self.simulator.faults
+
+    @property
+    def journal(self) -> Journal:
+        """Every frame and request that the simulator saw, bounded."""
+        return self.simulator.journal
+
+    @property
+    def api_url(self) -> str:
+        """Base URL of the REST API."""
+        return self.simulator.api_url
+
+    @property
+    def verto_url(self) -> str:
+        """URL of the Verto websocket."""
+        return self.simulator.verto_url
+
+
+@asynccontextmanager
+async def serve(
+    agents: Iterable[str] = ("0011", "5555"), *, options: ServerOptions = FAST_SERVER
+) -> AsyncGenerator[ServedWorld]:
+    """Serve a new world on free ports of loopback.
+
+    Args:
+        agents: ccLogins of the agents.
+        options: Settings and delays of the server.
+    """
+    world = ServedWorld(agents=agents)
+    async with Simulator(world, options=options):
+        yield world
