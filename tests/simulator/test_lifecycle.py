@@ -54,8 +54,7 @@ async def test_a_world_is_served_once_at_a_time_and_again() -> None:
         await world.customer("+971").dials(world.agent("0011"))
     async with Simulator(world):
         with pytest.raises(SimulatorError, match="already"):
-            async with Simulator(world):
-                pass
+            await Simulator(world).__aenter__()
     async with Simulator(world) as again:
         assert again.api_url.startswith("http://127.0.0.1:")
 
@@ -66,12 +65,15 @@ async def test_a_failure_of_the_simulator_itself_is_not_hidden() -> None:
     def bug() -> None:
         raise RuntimeError("bug")
 
-    done = asyncio.Event()
-    with pytest.raises(ExceptionGroup) as caught:
+    async def use() -> None:
+        done = asyncio.Event()
         async with Simulator(clock=clock):
             clock.later(0, bug)
             clock.later(0.001, done.set)
             await done.wait()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await use()
     assert [str(error) for error in caught.value.exceptions] == ["bug"]
 
 

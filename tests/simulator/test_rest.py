@@ -10,6 +10,8 @@ import pytest
 
 from ziwo_async.simulator import Simulator, World
 
+from .client import RawClient
+
 
 @pytest.fixture
 async def http(sim: Simulator) -> AsyncIterator[aiohttp.ClientSession]:
@@ -114,3 +116,23 @@ async def test_the_journal_tells_requests_without_secrets(
     text = repr(entries)
     assert token not in text
     assert world.agent("0011").password not in text
+
+
+async def test_eavesdrop_rings_the_users_own_position(
+    http: aiohttp.ClientSession, sim: Simulator, world: World, token: str
+) -> None:
+    assert (await call(http, "POST", "/live/calls/eavesdrop/5555", token))[0] == 412
+    client = await RawClient.connect(sim.verto_url)
+    await client.login(world.agent("0011"))
+    assert (await call(http, "POST", "/live/calls/eavesdrop/9999", token))[0] == 404
+    status, body = await call(http, "POST", "/live/calls/eavesdrop/5555", token)
+    assert status == 200
+    invite = await client.expect("verto.invite")
+    assert invite["callID"] == body["content"]["callID"]
+    assert (invite["caller_id_name"], invite["caller_id_number"]) == ("Eavesdrop", "agent-5555")
+    path = f"/live/calls/eavesdrop/{invite['callID']}"
+    assert (await call(http, "PUT", path, token, data={"whisper": "both"}))[0] == 200
+    assert world.calls[-1].whisper == "both"
+    assert (await call(http, "PUT", path, token, data={"whisper": "loud"}))[0] == 400
+    assert (await call(http, "PUT", "/live/calls/eavesdrop/x", token, data={"whisper": "none"}))[0] == 404
+    client.abort()

@@ -9,7 +9,7 @@ import pytest
 from ziwo_async.simulator import Simulator
 
 from .backend import freeswitch_world, ziwo_world
-from .replay import Case, Replay, ReplayClock, options
+from .replay import DATA, Case, Replay, ReplayClock, options
 
 
 def without(*names: str) -> Any:
@@ -98,6 +98,30 @@ CASES = [
     Case("z12_transfer"),
     Case("z20_golden_agent_session", differs=[("a loopback channel shows XML", display_number("85555"))]),
 ]
+
+
+NOT_REPLAYED = {
+    "s16_ping_pubsub": "conference live arrays and FreeSWITCH's JSON API are not simulated",
+    "s18_trickle": "what a server makes of trickled candidates is media; test_calls.py has the refused SDPs",
+    "s20_idle_ping": "only idle pings; see test_websocket.py",
+    "s21_login_expires": "a login that ends after 299 s; see test_websocket.py (also z07b)",
+    "s22_server_restart": "the server process restarts",
+    "s24_server_gone": "the server process is killed; see test_lifecycle.py for what a client sees",
+    "s25_default_keepalive": "the client's websocket library kills itself; see test_websocket.py for the missing PONG",
+    "z02b_duplicate_network_gone": "16 minutes of TCP retransmissions; test_sessions.py has the half-open socket",
+    "z05_send": "frames of 200 kB; test_calls.py has verto.send with nested data and leaking members",
+    "z09_size": "the same limits as in s15",
+}
+"""Recordings that are not replayed (and not kept in tests/data), each with the reason."""
+
+
+def test_every_recording_kept_is_replayed() -> None:
+    kept = {path.stem for path in DATA.glob("*/*.jsonl")}
+    replayed = {case.name for case in CASES}
+    assert replayed <= kept
+    assert not replayed & set(NOT_REPLAYED)
+    # Others may keep recordings of their own there; none of them may be forgotten silently.
+    assert kept - replayed <= set(NOT_REPLAYED)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

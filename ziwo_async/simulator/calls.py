@@ -24,6 +24,7 @@ class SimCall:
         customer: The customer; None for a call between agents.
         legs: Every agent leg the call ever had: forks to several sockets, and those after a transfer.
         outside: The far end on the trunk, when there is one.
+        whisper: Who hears the supervisor of an eavesdrop call: agent, both or none (set through REST).
     """
 
     def __init__(self, world: World, primary_call_id: str, customer: SimCustomer | None) -> None:
@@ -35,6 +36,7 @@ class SimCall:
         self.queue: SimQueue | None = None
         self.headers: dict[str, str] = {}
         self.ring_timeout: float | None = None
+        self.whisper = "none"
 
     def __repr__(self) -> str:
         return f"SimCall({self.id!r}, {self.state!r})"

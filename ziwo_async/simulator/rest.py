@@ -61,6 +61,8 @@ class Rest:
                 web.put("/agents/logout", self._agent_logout),
                 web.put("/agents/autologout", self._autologout),
                 web.put("/agents/status", self._status),
+                web.post("/live/calls/eavesdrop/{agent}", self._eavesdrop),
+                web.put("/live/calls/eavesdrop/{call_id}", self._whisper),
             ]
         )
         # Nothing of a test outlives it: connections are not waited for when the simulator closes.
@@ -175,6 +177,32 @@ class Rest:
         if status is None:
             return _error(400, "Invalid status number")
         self._agent(request).set_status(status)
+        return _content({})
+
+    # ---- eavesdrop -------------------------------------------------------------------------------------------
+
+    async def _eavesdrop(self, request: web.Request) -> web.Response:
+        """Rings the user's own position; the client answers it itself (ZIWO developers page)."""
+        supervisor = self._agent(request)
+        target = next((a for a in self._world.agents if a.ccLogin == request.match_info["agent"]), None)
+        if target is None:
+            return _error(404, "No such agent")
+        if not supervisor.connected:
+            return _error(412, "Your position is not connected")
+        call = self._world.running().commands.spy_on_agent(supervisor, target, {})
+        return _content({"callID": call.id})
+
+    async def _whisper(self, request: web.Request) -> web.Response:
+        """No Verto frame accompanies it (measured): `SimCall.whisper` tells what was set."""
+        whisper = str((await _fields(request)).get("whisper"))
+        if whisper not in ("agent", "both", "none"):
+            return _error(400, "Invalid whisper")
+        wanted = request.match_info["call_id"]
+        call = next((call for call in self._world.calls if call.id == wanted and call.state != "ended"), None)
+        if call is None:
+            return _error(404, "No such call")
+        call.whisper = whisper
+        self._world.watch.poke()
         return _content({})
 
 
