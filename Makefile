@@ -92,12 +92,9 @@ wheel-test: $(STAMPS)/dev  ## build the wheel, install it in an empty venv, run 
 check: lint types contracts coverage docs wheel-test  ## everything CI runs
 	@echo "make check: all green"
 
-bench: $(STAMPS)/test  ## the benchmarks: benchmarks/run.py, or else each benchmarks/bench_*.py
-	@if [ -e benchmarks/run.py ]; then exec $(BIN)/python benchmarks/run.py; fi; \
-	found=0; for file in benchmarks/bench_*.py; do \
-		if [ -e "$$file" ]; then found=1; echo "== $$file"; $(BIN)/python "$$file"; fi; \
-	done; \
-	if [ $$found = 0 ]; then echo "make bench: there are no benchmarks yet"; exit 1; fi
+bench: $(STAMPS)/test  ## the benchmarks; the last line of each is its ratio to a floor measured in the same run
+	@for file in $(filter-out benchmarks/_%,$(wildcard benchmarks/*.py)); do \
+		echo "$$file"; $(BIN)/python $$file || exit 1; done
 
 soak: $(STAMPS)/test  ## long runs: make soak SEEDS=n SOAK_SECONDS=n
 	@if [ ! -d tests/soak ]; then echo "make soak: there is no tests/soak yet"; exit 1; fi

@@ -118,8 +118,8 @@ class ZiwoClient:
             contact_center=contact_center,
             username=username,
             password=secret,
-            # A provider needs no static secret; Settings wants one.
-            token=SecretStr("provided") if credentials is not None else key,
+            token=key,
+            needs_login=credentials is None,
             api_url=api_url,
             verto_url=verto_url,
             position=position,

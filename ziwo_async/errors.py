@@ -209,9 +209,7 @@ class RateLimited(ApiError):
 
     retryable = True
 
-    def __init__(
-        self, message: str, *, status: int, method: str, path: str, retry_after: float | None = None
-    ) -> None:
+    def __init__(self, message: str, *, status: int, method: str, path: str, retry_after: float | None = None) -> None:
         super().__init__(message, status=status, method=method, path=path)
         self.retry_after = retry_after
 
@@ -263,9 +261,7 @@ class CallRefused(CallError):
         cause_code: Its number (may be over 127).
     """
 
-    def __init__(
-        self, message: str, *, call_id: str, cause: str | None = None, cause_code: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, call_id: str, cause: str | None = None, cause_code: int | None = None) -> None:
         super().__init__(message, call_id=call_id)
         self.cause = cause
         self.cause_code = cause_code
@@ -279,9 +275,7 @@ class CallEnded(CallError):
         cause_code: Its number.
     """
 
-    def __init__(
-        self, message: str, *, call_id: str, cause: str | None = None, cause_code: int | None = None
-    ) -> None:
+    def __init__(self, message: str, *, call_id: str, cause: str | None = None, cause_code: int | None = None) -> None:
         super().__init__(message, call_id=call_id)
         self.cause = cause
         self.cause_code = cause_code

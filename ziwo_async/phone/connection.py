@@ -11,10 +11,12 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol, cast
 
-from websockets.asyncio.client import connect
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI, WebSocketException
+from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 
 from ..config import Liveness, Timeouts
 from ..errors import CannotConnect, ConnectionLost, TransportError
@@ -29,27 +31,80 @@ _BURST = 0.5
 
 
 class Socket(Protocol):
-    """What is needed of a websocket; the seam for a faster, API-compatible library."""
+    """What is needed of a websocket; the seam for a faster library."""
 
-    async def recv(self, decode: bool | None = None) -> str | bytes:
-        """Receive one message."""
+    def start(self, on_message: Callable[[bytes], None]) -> None:
+        """Hand over each message from now on, those that came before included. Called once."""
         ...
 
     async def send(self, message: str) -> None:
-        """Send one text message."""
+        """Send one text message; raises `ConnectionClosed` when the socket has ended."""
         ...
 
-    async def close(self, code: int = 1000, reason: str = "") -> None:
+    async def close(self) -> None:
         """Close with a handshake."""
         ...
 
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The TCP transport, to cut a dead connection."""
+    async def wait_closed(self) -> None:
+        """Wait until the socket has ended, in whatever way."""
+        ...
+
+    def ending(self) -> ConnectionClosed:
+        """How it ended."""
+        ...
+
+    def abort(self) -> None:
+        """End it at once, without a handshake."""
         ...
 
 
 Connector = Callable[[str, Timeouts, "ssl.SSLContext | None"], Awaitable[Socket]]
+
+
+class _PushConnection(ClientConnection):
+    """A websocket that hands each message over where it is parsed.
+
+    The library's own way is a queue and a task that waits for it: a wake-up for each message, which costs several times
+    what parsing does. Nothing here ever waits, so the queue is not needed; messages stay bounded by `max_size`.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._on_message: Callable[[bytes], None] | None = None
+        self._early: list[bytes] = []
+        self._parts: list[bytes] = []
+
+    def process_event(self, event: Event) -> None:
+        """Take one frame; called by the library."""
+        if type(event) is not Frame or event.opcode not in _DATA:
+            super().process_event(event)
+            return
+        data = bytes(event.data)
+        if not event.fin:
+            self._parts.append(data)
+            return
+        if self._parts:
+            data = b"".join([*self._parts, data])
+            self._parts.clear()
+        if self._on_message is None:
+            self._early.append(data)
+        else:
+            self._on_message(data)
+
+    def start(self, on_message: Callable[[bytes], None]) -> None:
+        early, self._early = self._early, []
+        self._on_message = on_message
+        for data in early:
+            on_message(data)
+
+    def ending(self) -> ConnectionClosed:
+        return self.protocol.close_exc
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+
+_DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
 async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) -> Socket:
@@ -60,9 +115,10 @@ async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) 
     """
     try:
         async with asyncio.timeout(timeouts.connect):
-            return await connect(
+            opened = await connect(
                 url,
                 ssl=tls if url.startswith("wss:") else None,
+                create_connection=_PushConnection,
                 ping_interval=None,
                 compression=None,
                 max_size=_HARD_LIMIT,
@@ -70,6 +126,7 @@ async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) 
                 close_timeout=timeouts.close,
                 user_agent_header=None,
             )
+            return cast("_PushConnection", opened)
     except TimeoutError:
         raise CannotConnect(f"the phone server {url} did not answer within {timeouts.connect} s") from None
     except ssl.SSLError as error:
@@ -117,21 +174,30 @@ class Connection:
         self._burst_began = 0.0
         self._writing = asyncio.Lock()
 
-    async def read(self, receive: Callable[[bytes | str], None]) -> None:
+    async def read(self, receive: Callable[[bytes], None]) -> None:
         """Hand over each message as it comes, until the socket ends. Never raises for the socket's end."""
-        recv, clock, wanted = self._socket.recv, self._loop.time, wire.log.isEnabledFor
-        try:
-            while True:
-                raw = await recv(decode=False)
-                self._heard = clock()
-                if wanted(logging.DEBUG):
-                    wire.show("<", raw)
+        clock, wanted = self._loop.time, wire.log.isEnabledFor
+        broken: list[Exception] = []
+
+        def take(raw: bytes) -> None:
+            self._heard = clock()
+            if wanted(logging.DEBUG):
+                wire.show("<", raw)
+            try:
                 receive(raw)
-        except ConnectionClosed as closed:
-            self._note(closed)
+            except Exception as error:  # noqa: BLE001 - a bug of ours must not end in the library's callback, unseen
+                broken.append(error)
+                self.cut("an internal error")
+
+        try:
+            self._socket.start(take)
+            await self._socket.wait_closed()
+            self._note(self._socket.ending())
         finally:
             self.reason = self.reason or "the connection was closed by us"
             self.lost.set()
+        if broken:
+            raise broken[0]
 
     def _note(self, closed: ConnectionClosed) -> None:
         self.close_code = closed.rcvd.code if closed.rcvd is not None else None
@@ -203,7 +269,7 @@ class Connection:
     def cut(self, reason: str) -> None:
         """End the socket at once, without a handshake: the peer is not there to take part in one."""
         self.reason = self.reason or reason
-        self._socket.transport.abort()
+        self._socket.abort()
 
     async def close(self) -> None:
         """Close the socket, with a handshake if the server takes part in one, in bounded time."""

@@ -164,7 +164,8 @@ class Dispatcher:
 
     def _overflowed(self, key: str | None, dropped: int) -> None:
         name = "the handlers of the session" if key is None else f"the handlers of call {key}"
-        if self._telling_overflow:
+        # Told at 1, 2, 4, 8, ...: telling each one would make a slow consumer slower.
+        if self._telling_overflow or dropped & (dropped - 1):
             return
         self._telling_overflow = True
         try:
