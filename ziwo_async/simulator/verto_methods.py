@@ -23,7 +23,7 @@ def _login(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
     if server.options.login_expires is not None:
         if session.expires is None:
             session.expires = int(server.clock.epoch() + server.options.login_expires)
-        # With an expiry the message comes second (z07b).
+        # Its place is between the message and the address (z07b).
         result["auth-expires"] = session.expires
     return {"message": "logged in", **result, "client-address": session.peer}
 

@@ -69,6 +69,10 @@ class VertoServer:
         self._sessions.append(session)
         self._all.add(session)
 
+    def disconnected(self, session: VertoSession) -> None:
+        """A connection is over."""
+        self._all.discard(session)
+
     def left(self, session: VertoSession) -> None:
         """A socket counts no more."""
         if session in self._sessions:

@@ -132,6 +132,7 @@ class VertoSession(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio: the connection is over."""
+        self._server.disconnected(self)
         self._server.clock.guarded(self._lost)
 
     def _pump(self) -> None:
