@@ -599,14 +599,15 @@ def trusted(cls: type[M], values: dict[str, Any]) -> M:
     made: M = _new(cls)
     _put(made, "__dict__", values)
     _put(made, "__pydantic_fields_set__", fields)
-    _put(made, "__pydantic_extra__", {})
+    _put(made, "__pydantic_extra__", _NO_EXTRA)
     _put(made, "__pydantic_private__", None)
     return made
 
 
 _new, _put = object.__new__, object.__setattr__
-# Shared by all instances of a class: they are frozen, so nobody adds to it.
+# Shared by all instances: they are frozen, and a copy with changes gets its own.
 _FIELDS: dict[type[BaseModel], set[str]] = {}
+_NO_EXTRA: dict[str, Any] = {}
 M = TypeVar("M", bound=BaseModel)
 
 _OBJECT: TypeAdapter[dict[str, Any]] = TypeAdapter(dict[str, Any])

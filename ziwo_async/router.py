@@ -19,7 +19,7 @@ from .events import CallEvent, Event, SessionEvent
 if TYPE_CHECKING:
     from .phone.call import Call
 
-__all__ = ["Registration", "Router"]
+__all__ = ["Registration", "Router", "changes"]
 
 CE = TypeVar("CE", bound=CallEvent)
 SE = TypeVar("SE", bound=SessionEvent)
@@ -52,7 +52,7 @@ class Registration:
 
 
 class _Changes:
-    """Counts the changes of all routers: one integer to compare is all that an event may cost."""
+    """Counts the changes of all routers: what was looked up is good until it moves."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -61,7 +61,7 @@ class _Changes:
         self.count += 1
 
 
-_changes = _Changes()
+changes = _Changes()
 
 
 class Router:
@@ -137,16 +137,11 @@ class Router:
             raise HandlerRejected("a router cannot include itself")
         if other not in self._included:
             self._included.append(other)
-            _changes.bump()
+            changes.bump()
 
     def _add(self, registration: Registration) -> None:
         self._registrations.append(registration)
-        _changes.bump()
-
-    @property
-    def version(self) -> int:
-        """Changes when any router changed, so that what was looked up can be kept until then."""
-        return _changes.count
+        changes.bump()
 
     def included(self) -> list[Router]:
         """All routers included here, directly or not."""

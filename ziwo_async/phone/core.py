@@ -63,6 +63,8 @@ class PhoneCore:
         connection: The present connection, or None.
         ready: The last `Ready` of the present connection; set by the server's `verto.clientReady`.
         taken_over: Whether another client took the session.
+        began: Whether the phone was ever ready.
+        closing: Whether the program closes the phone: then the end of the connection is no loss.
         failure: Why the phone closed for good, or None.
     """
 
@@ -87,6 +89,8 @@ class PhoneCore:
         self.connection: Connection | None = None
         self.ready: asyncio.Future[Ready] | None = None
         self.taken_over = False
+        self.began = False
+        self.closing = False
         self.failure: ZiwoError | None = None
         self.lost_at = 0.0
         self.failed: Callable[[ZiwoError], None] = self._note_failure
@@ -174,23 +178,26 @@ class PhoneCore:
 
     def publish(self, event: Event, call_id: str | None) -> None:
         """Bring an event to whoever listens; keeps the call's handle in step."""
-        call: Call | None = None
-        if call_id is not None:
-            call = self.calls.get(call_id)
-            if call is None:
-                machine = self.session.calls.get(call_id)
-                if machine is not None and type(event) in _STATES:
-                    call = self.calls[call_id] = Call(self, machine)
-            if call is not None and type(event) in _STATES:
-                call.note(cast("DialogEvent", event))
-                if type(event) is Destroy:
-                    del self.calls[call_id]
-                    self.media.forget_offer(call_id)
-                    if self.media.has(call_id) and self.owner.running:
-                        self.owner.spawn(f"close media of call {call_id}", self.media.close, call_id)
+        call = None if call_id is None else self.calls.get(call_id)
+        if call_id is not None and type(event) in _STATES:
+            call = self._keep_in_step(call, call_id, cast("DialogEvent", event))
         self.dispatcher.publish(event, call_id, call)
-        if type(event) is FlowViolation and self._strict:
+        if self._strict and type(event) is FlowViolation:
             self.failed(FlowBroken(f"{event.input} in state '{event.state}': {event.reason}", call_id=event.call_id))
+
+    def _keep_in_step(self, call: Call | None, call_id: str, event: DialogEvent) -> Call | None:
+        if call is None:
+            machine = self.session.calls.get(call_id)
+            if machine is None:
+                return None
+            call = self.calls[call_id] = Call(self, machine)
+        call.note(event)
+        if type(event) is Destroy:
+            del self.calls[call_id]
+            self.media.forget_offer(call_id)
+            if self.media.has(call_id) and self.owner.running:
+                self.owner.spawn(f"close media of call {call_id}", self.media.close, call_id)
+        return call
 
     # -- requests --------------------------------------------------------------
 

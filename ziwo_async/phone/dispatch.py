@@ -11,11 +11,11 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import Any, Generic, Literal, NamedTuple, Self, TypeVar, cast
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
 from ..errors import ClientClosed, ConfigError, ExpectTimeout, StreamOverflow, ZiwoError
 from ..events import CallEvent, Destroy, Event, EventsDropped, HandlerFailed
-from ..router import Registration, Router
+from ..router import Registration, Router, changes
 from .lanes import Lanes
 from .owner import TaskHandle, TaskOwner
 
@@ -28,10 +28,8 @@ Overflow = Literal["drop_oldest", "drop_newest", "fail"]
 """What an event stream does when its buffer is full."""
 
 
-class _Run(NamedTuple):
-    registration: Registration
-    call: object
-    event: Event
+# A plain tuple: one is made for every event and handler.
+_Run: TypeAlias = tuple[Registration, object, Event]
 
 
 def _start(run: _Run) -> Coroutine[Any, Any, None]:
@@ -102,22 +100,22 @@ class Dispatcher:
         if self._streams:
             for stream in tuple(self._streams):
                 stream.offer(event)
-        handlers = self._handlers_of(type(event))
-        for registration in handlers:
+        kind = type(event)
+        handlers = self._matching.get(kind) if changes.count == self._version else None
+        for registration in self._handlers_of(kind) if handlers is None else handlers:
             if registration.when is not None and not self._wanted(registration, event):
                 continue
             if registration.task:
                 self._start_during(registration, call, cast("CallEvent", event))
             else:
-                self._lanes.put(call_id, _Run(registration, call, event))
-        if type(event) is Destroy:
-            self._end_during(event.call_id)
+                self._lanes.put(call_id, (registration, call, event))
+        if kind is Destroy and self._during:
+            self._end_during(cast("CallEvent", event).call_id)
 
     def _handlers_of(self, kind: type[Event]) -> tuple[Registration, ...]:
-        version = self._router.version
-        if version != self._version:
+        if changes.count != self._version:
             self._matching.clear()
-            self._version = version
+            self._version = changes.count
         found = self._matching.get(kind)
         if found is None:
             found = self._matching[kind] = self._router.matching(kind)
@@ -137,7 +135,7 @@ class Dispatcher:
             self._run_failed(run, error)
 
     def _run_failed(self, run: _Run, error: Exception) -> None:
-        self._failed(run.registration, run.event, error)
+        self._failed(run[0], run[2], error)
 
     def _failed(self, registration: Registration, event: Event, error: Exception) -> None:
         if isinstance(event, HandlerFailed):
@@ -178,7 +176,7 @@ class Dispatcher:
 
     def _start_during(self, registration: Registration, call: object, event: CallEvent) -> None:
         handle = self._owner.spawn(
-            f"{registration.name} of call {event.call_id}", self._run, _Run(registration, call, event)
+            f"{registration.name} of call {event.call_id}", self._run, (registration, call, event)
         )
         running = self._during.setdefault(event.call_id, [])
         running[:] = [(task, grace) for task, grace in running if not task.done]

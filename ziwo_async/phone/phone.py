@@ -164,7 +164,7 @@ class Phone:
         if self._closing:
             await self._closed.wait()
             return
-        self._closing = True
+        self._closing = self._core.closing = True
         with anyio.CancelScope(shield=True):
             # Bounded step by step; a cancelled closer must not leave a socket or a call behind.
             try:
@@ -214,7 +214,7 @@ class Phone:
 
     def _say_closed(self, reason: str, error: str | None) -> None:
         # Only a phone that was ready has a session to close; a failed start raises instead.
-        if not self._said_closed and self.login:
+        if not self._said_closed and self._core.began:
             self._said_closed = True
             self.dispatcher.publish(SessionClosed(reason=reason, error=error), None, None)
 

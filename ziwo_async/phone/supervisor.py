@@ -75,6 +75,8 @@ class Supervisor:
         self._on_ready = on_ready
         self._rng = rng
         self._began = False
+        # Whether the present connection was told to be there: then its end is told, too.
+        self._announced = False
         self._refusals = 0
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -83,15 +85,24 @@ class Supervisor:
         backoff = Backoff(self._policy, self._rng)
         while True:
             lost: _Lost | None = None
+            failure: ZiwoError | None = None
             wait = 0.0
             try:
                 lost = await self._one_connection()
             except ZiwoError as error:
-                if not self._may_retry(error):
-                    self._give_up(error)
+                failure = error
+            if self._core.taken_over:
+                failure = SessionTakenOver(
+                    f"another client logged in with the session of {self._core.session.login}; this phone stays "
+                    "closed, since both would throw each other out for ever"
+                )
+            if failure is not None:
+                if not self._may_retry(failure):
+                    self._give_up(failure)
                     return
-                wait = _DUPLICATE_WAIT if isinstance(error, DuplicateSession) else 0.0
-                _log.log(logging.DEBUG if backoff.failures else logging.WARNING, "the phone cannot log in: %s", error)
+                wait = _DUPLICATE_WAIT if isinstance(failure, DuplicateSession) else 0.0
+                level = logging.DEBUG if backoff.failures else logging.WARNING
+                _log.log(level, "the phone cannot log in: %s", failure)
             if self._policy.max_attempts is not None and backoff.failures >= self._policy.max_attempts:
                 self._give_up(ConnectionLost(f"gave up after {backoff.failures} attempts", reason="gave up"))
                 return
@@ -124,7 +135,7 @@ class Supervisor:
         socket = await self._connector(account.url, self._timeouts, self._tls)
         connection = Connection(socket, self._liveness, self._timeouts)
         core.begin(connection, account)
-        reader = core.owner.spawn("reader", connection.read, core.receive)
+        reader = core.owner.spawn("reader", self._read, connection)
         watcher = None
         ready_at: float | None = None
         loop = asyncio.get_running_loop()
@@ -133,14 +144,12 @@ class Supervisor:
             ready = await self._until_ready(connection)
             if self._on_ready is not None:
                 await self._on_ready()
+            self._check_there(connection)
             ready_at = loop.time()
             self._refusals = 0
             self._announce(ready, account, loop)
             watcher = core.owner.spawn("liveness", connection.watch, core.ping)
             await connection.lost.wait()
-            if not core.taken_over:
-                core.lost_at = loop.time()
-                core.dispatcher_publish(SessionLost(reason=connection.reason, close_code=connection.close_code))
         finally:
             if watcher is not None:
                 watcher.cancel()
@@ -149,12 +158,20 @@ class Supervisor:
                 await connection.close()
                 await reader.wait()
             core.end(connection)
-        if core.taken_over:
-            raise SessionTakenOver(
-                f"another client logged in with the session of {account.login}; this phone stays closed, since both "
-                "would throw each other out for ever"
-            )
         return _Lost(connection.reason, core.lost_at - ready_at)
+
+    async def _read(self, connection: Connection) -> None:
+        """Read until the socket ends; then everything that waits for it is told at once, in the same turn."""
+        core = self._core
+        await connection.read(core.receive)
+        if core.connection is not connection:
+            return
+        if self._announced:
+            self._announced = False
+            core.lost_at = asyncio.get_running_loop().time()
+            if not core.taken_over and not core.closing:
+                core.dispatcher_publish(SessionLost(reason=connection.reason, close_code=connection.close_code))
+        core.end(connection)
 
     async def _log_in(self, account: Account) -> None:
         tries = iter(_OWN_DUPLICATE if self._began else ())
@@ -168,8 +185,6 @@ class Supervisor:
                     raise
                 await asyncio.sleep(delay)
             except ConnectionLost as error:
-                if self._core.taken_over:
-                    raise SessionTakenOver("another client took the session during the login") from None
                 raise ConnectionLost(
                     f"the phone server closed the connection during the login of {account.login}: {error.reason}",
                     reason=error.reason,
@@ -185,22 +200,26 @@ class Supervisor:
             await asyncio.wait(either, timeout=self._timeouts.login, return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
+        self._check_there(connection)
         if ready.done():
             return ready.result()
+        raise RequestTimeout(
+            f"the server accepted the login, but sent no verto.clientReady in {self._timeouts.login:g} s"
+        )
+
+    def _check_there(self, connection: Connection) -> None:
         if connection.lost.is_set():
             raise ConnectionLost(
                 f"the connection was lost before the phone was ready: {connection.reason}",
                 reason=connection.reason,
                 close_code=connection.close_code,
             )
-        raise RequestTimeout(
-            f"the server accepted the login, but sent no verto.clientReady in {self._timeouts.login:g} s"
-        )
 
     def _announce(self, ready: Ready, account: Account, loop: asyncio.AbstractEventLoop) -> None:
         core = self._core
+        self._announced = True
         if not self._began:
-            self._began = True
+            self._began = core.began = True
             core.dispatcher_publish(SessionReady(login=account.login))
             if not self.started.done():
                 self.started.set_result(None)

@@ -29,6 +29,9 @@ from .table import ROWS, Ignore, Input, Move, Violate
 
 __all__ = ["CallMachine", "Input"]
 
+_date = datetime.fromtimestamp
+_RECOVERING, _DESTROY = DialogState.RECOVERING, DialogState.DESTROY
+_NOT_LIVE = (None, DialogState.HANGUP, DialogState.DESTROY)
 _UNANSWERED_LOSS = ("DESTINATION_OUT_OF_ORDER", 27)
 
 
@@ -186,9 +189,8 @@ class CallMachine:
 
     def displayed(self, display: Display, at: float) -> list[Event]:
         """`verto.display`: the party on the other end changed."""
-        events = self.feed(Input.DISPLAY, at)
-        if self.state in (None, DialogState.HANGUP, DialogState.DESTROY):
-            return events
+        if self.state in _NOT_LIVE:
+            return self.feed(Input.DISPLAY, at)
         fields = self._fields
         name, number = rules.unwrap(display.display_name), rules.unwrap(display.display_number)
         if name != fields["display_name"] or number != fields["display_number"]:
@@ -205,7 +207,7 @@ class CallMachine:
                 "current_call": self.data,
             },
         )
-        return [*events, changed]
+        return [changed]
 
     def media_arrived(self, variables: dict[str, str], at: float, *, answered: bool) -> list[Event]:
         """`verto.media` or `verto.answer` of our outbound call."""
@@ -294,14 +296,14 @@ class CallMachine:
         return [self._enter(self._resume, at, False)]
 
     def _enter(self, state: DialogState, at: float, inferred: bool) -> DialogEvent:
-        if state is DialogState.RECOVERING:
+        if state is _RECOVERING:
             self._resume = DialogState.HELD if self.state is DialogState.HELD else DialogState.ACTIVE
             self.detached = False
-        elif state is DialogState.DESTROY:
+        elif state is _DESTROY:
             self.bye_pending = False
             self.detached = False
         self.state = state
-        step = {"state": state, "date": datetime.fromtimestamp(at, UTC), "date_unix": at, "inferred": inferred}
+        step = {"state": state, "date": _date(at, UTC), "date_unix": at, "inferred": inferred}
         self.flow = (*self.flow, trusted(StateFlowItem, step))
         fields = self._fields
         return trusted(

@@ -120,13 +120,6 @@ def decode(raw: str | bytes) -> Frame:
         return _unreadable(f"not JSON: {error}", raw, size)
     if _too_deep(raw, value):
         return _unreadable(f"nested deeper than {MAX_DEPTH} levels", raw, size)
-    if type(value) is dict:
-        # Nearly every frame is this one; the long way below gives the same for it.
-        fields = cast("JsonObject", value)
-        method, params, frame_id = fields.get("method"), fields.get("params"), fields.get("id")
-        plain = type(method) is str and type(params) is dict and type(frame_id) is int
-        if plain and fields.get("jsonrpc") == "2.0":
-            return RequestFrame(cast("str", method), cast("JsonObject", params), cast("int", frame_id))
     if _is_list(value):
         return BatchFrame(tuple(_envelope(item, json.dumps(item), size) for item in value))
     return _envelope(value, raw, size)
