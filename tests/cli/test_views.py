@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from datetime import datetime
 
 import pytest
 from rich.console import Console
@@ -25,8 +24,7 @@ from ziwo_async import (
 )
 from ziwo_async.cli.views import Timeline, show_json
 
-
-NIGHT = datetime(2026, 1, 1, 22, 0).timestamp()  # local time, which is what is shown
+NIGHT = 1_767_304_800.0
 
 
 def dialog(call: str, *states: str, number: str = "+971500000000", inferred: bool = False, **data: object) -> Event:
@@ -51,7 +49,7 @@ def dialog(call: str, *states: str, number: str = "+971500000000", inferred: boo
 def draw() -> Callable[..., list[str]]:
     def drawn(*events: Event) -> list[str]:
         timeline = Timeline(Console(file=io.StringIO(), width=40))
-        out = timeline._console.file  # noqa: SLF001
+        out = timeline._console.file
         for event in events:
             timeline.show(event)
         assert isinstance(out, io.StringIO)

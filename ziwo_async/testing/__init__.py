@@ -8,6 +8,17 @@ async def test_my_bot(ziwo_world, ziwo_client):
 
 from __future__ import annotations
 
-from .world import FAST_RECONNECT, FAST_SERVER, ServedWorld, serve
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .world import FAST_RECONNECT, FAST_SERVER, ServedWorld, serve
 
 __all__ = ["FAST_RECONNECT", "FAST_SERVER", "ServedWorld", "serve"]
+
+
+def __getattr__(name: str) -> Any:
+    # On first use: pytest imports this package for the plugin, whether a test wants it or not.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(".world", __name__), name)
