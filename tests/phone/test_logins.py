@@ -101,7 +101,9 @@ async def test_a_user_without_a_phone_is_a_configuration_error(desk: Desk) -> No
 
 async def test_an_autologin_that_fails_at_the_start_fails_the_start(desk: Desk) -> None:
     client = desk.client()
-    desk.sim.faults.next_http(403, body={"result": False, "error": {"message": "no"}}, path="/agents/autologin")
+    desk.sim.faults.next_http(
+        403, body={"result": False, "error": {"message": "no"}}, path="/agents/autologin", times=3
+    )
     await refused(client.phone, Forbidden)
     assert not desk.agent.ready
 
