@@ -1,4 +1,4 @@
-"""The call machine's table: what each input does in each state. Total: every pair has an entry, as a test shows.
+"""The call machine's table: what each input does in each state. Total: every pair has an entry, checked on import.
 
 Three kinds of entry: `Move` (enter these states, the ones marked inferred on the server's behalf), `Ignore` (nothing
 changes, and why that is right) and `Violate` (the documented flow has no place for this). Terminal states absorb.
