@@ -18,7 +18,7 @@ from ziwo_async.events import DialogEvent, DialogState, Event, FlowViolation, Pa
 from ziwo_async.verto.call import CallMachine
 from ziwo_async.verto.flow import Verdict, check_flow
 from ziwo_async.verto.messages import Attach, Bye, Display, Invite
-from ziwo_async.verto.table import BEGINNING, TABLE, Ignore, Input, Move, Violate, restored
+from ziwo_async.verto.table import BEGINNING, ROWS, TABLE, Ignore, Input, Move, Violate, restored
 
 _S = DialogState
 STATES = (BEGINNING, *DialogState)
@@ -63,6 +63,7 @@ def test_every_input_of_the_table_is_walked() -> None:
 
 def test_the_table_has_an_entry_for_every_state_and_input() -> None:
     assert set(TABLE) == set(product(STATES, Input))
+    assert {(state, what): entry for state, row in ROWS.items() for what, entry in row.items()} == TABLE
 
 
 def test_every_entry_moves_ignores_with_a_reason_violates_with_a_reason_or_restores() -> None:

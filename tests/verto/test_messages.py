@@ -37,6 +37,16 @@ def test_an_offered_call_tells_its_parties_its_headers_and_its_own_variables(mes
     )  # fmt: skip
 
 
+def test_a_server_that_invents_names_is_read_right_and_does_not_make_the_process_grow() -> None:
+    for number in range(3):
+        names = {f"verto_h_{number}_{index}": index for index in range(2_000)}
+        others = {f"x_{number}_{index}": index for index in range(2_000)}
+        read = m.Invite.read({"callID": "a", **names, **others})
+        assert read.headers == {name: str(index) for name, index in names.items()}
+    caches = [value for value in vars(m).values() if isinstance(value, dict) and hasattr(type(value), "__missing__")]
+    assert all(len(cache) <= 2_000 for cache in caches)
+
+
 def test_mistyped_variables_are_no_variables() -> None:
     assert m.Media.read({"callID": "a", "sdp": 5, "variables": ["x"]}) == m.Media("a", "", {})
     assert m.Answer.read({"callID": "a", "variables": {"verto_svar_a": "1"}}) == m.Answer(
