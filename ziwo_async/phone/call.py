@@ -143,7 +143,10 @@ class Call:
         """
         if hold_others:
             await self._hold_others()
-        await self._core.answer(self.id)
+        try:
+            await self._core.answer(self.id)
+        except CallGone as error:
+            raise self.ended_or(error) from None
 
     async def _hold_others(self) -> None:
         for other in list(self._core.calls.values()):
@@ -212,9 +215,10 @@ class Call:
         try:
             return await self._core.request(self._core.session.modify(self.id, action, **extra))
         except CallGone as error:
-            raise self._core.ended_error(self.id) or self._ended_or(error) from None
+            raise self.ended_or(error) from None
 
-    def _ended_or(self, error: ZiwoError) -> ZiwoError:
+    def ended_or(self, error: ZiwoError) -> ZiwoError:
+        """Why a command failed: that the call ended outweighs that the server does not know it any more."""
         return self.ended_error("it ended before the command was done") if self.is_over else error
 
     async def mute(self) -> None:
@@ -430,7 +434,7 @@ class AttendedTransfer:
         try:
             await self._core.request(effects)
         except CallGone as error:
-            raise self._core.ended_error(self.source.id) or error from None
+            raise self.source.ended_or(error) from None
 
     async def cancel(self) -> None:
         """End the consultation and take the customer off hold.

@@ -15,7 +15,7 @@ from typing import Self
 import anyio
 
 from ..config import Liveness, ReconnectPolicy, Timeouts
-from ..errors import BadArgument, ClientClosed, ZiwoError
+from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
 from ..events import SessionClosed
 from ..router import Router
 from ..verto.frames import JsonObject
@@ -69,7 +69,8 @@ class Phone:
             connector: Opens the websocket.
             tls: TLS settings, such as a private certificate authority.
             on_ready: Awaited each time the server is ready for us.
-            strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
+            strict_flows: Close with `FlowBroken` at the first `FlowViolation`, raised at the end of `async with`; for
+                tests.
             session_id: Session id to take up (a secret); by default a new one.
             clock: Tells seconds since the epoch.
             rng: Jitter of the reconnect delays; by default seeded by the system.
@@ -115,6 +116,9 @@ class Phone:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+        if error is None and isinstance(self._core.failure, FlowBroken):
+            # Only with strict_flows: a test must see it even when it never asks the phone again.
+            raise self._core.failure
 
     async def start(self) -> None:
         """Connect and log in; returns when the server is ready for calls. A phone starts once.
@@ -177,11 +181,11 @@ class Phone:
     async def _close_politely(self) -> None:
         core, limit = self._core, self._timeouts.close
         if core.failure is None and core.connection is not None and core.session.phase is Phase.READY:
-            await asyncio.wait(
-                [asyncio.ensure_future(self._hang_up(call)) for call in list(core.calls.values())]
-                or [asyncio.ensure_future(asyncio.sleep(0))],
-                timeout=limit + 1,
-            )
+            try:
+                async with asyncio.timeout(limit + 1):
+                    await asyncio.gather(*(self._hang_up(call) for call in list(core.calls.values())))
+            except TimeoutError:
+                _log.warning("not every call could be hung up within %g s", limit + 1)
         core.perform(core.session.abandon(core.clock()))
         self._say_closed("closed by the program", None)
         if self._owner.running:
