@@ -124,7 +124,7 @@ def shared_path(name: str) -> Path:
 
 
 def expected(name: str) -> dict[str, Any]:
-    """What the transcript must become, written from the design's table and checked frame by frame."""
+    """What the transcript must become by the design's table, read without the package (see `test_replay`)."""
     loaded: dict[str, Any] = json.loads((FLOWS / f"{name}.flows.json").read_text(encoding="utf-8"))
     return loaded
 

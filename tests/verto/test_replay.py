@@ -1,7 +1,7 @@
 """Frames captured from real servers, replayed through the session machine, give exactly the documented flows.
 
-`tests/data/flows/<name>.flows.json` says what each transcript must become. It was written from the design's table of
-the call machine and checked against the frames; nothing in it comes from the code under test.
+`tests/data/flows/<name>.flows.json` says what each transcript must become. It comes from a second, independent reading
+of the frames by the design's table (a script that imported nothing of the package), looked over by eye.
 """
 
 from __future__ import annotations
