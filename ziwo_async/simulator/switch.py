@@ -230,7 +230,9 @@ class Switch:
         leg, outside.other = outside.other, None
         hunt, outside.hunt = outside.hunt, None
         if hunt is not None:
-            hunt.cancel("ORIGINATOR_CANCEL" if cause == "NORMAL_CLEARING" else cause)
+            # Answered, but not settled yet: no cancel any more, an ordinary hangup.
+            rings = not any(found.answered for found in hunt.legs)
+            hunt.cancel("ORIGINATOR_CANCEL" if rings and cause == "NORMAL_CLEARING" else cause)
         if leg is not None:
             leg.other = None
             self.end(leg, cause)
