@@ -1,0 +1,71 @@
+"""The code blocks of README.md and docs/, each with the comment before it that says how it is tested.
+
+The comment is the line before the fence: `<!-- test: KIND -->`, or `<!-- test: KIND; option: value; free words -->`.
+
+- `program`: a complete program. It runs as a process of its own, with the environment of a simulated agent; a customer
+  calls it once. It ends by itself, or by SIGINT, with exit code 0. `ends: N` wants another exit code,
+  `quiet: yes` means that it takes no calls, `shows: TEXT` wants TEXT in its output.
+- `fragment`: statements inside an `async` function in which these names are known: `ziwo` (a client whose phone is
+  started as agent 5555), `router` (included by it), `world` (the contact centre), `agent` (agent 5555 in it),
+  `customer` (+97150000000), `log`; and, when it uses them, `ringing` (an inbound call that rings), `call` (an active inbound
+  call) and `second` (another one). `drive: inbound` lets the customer call meanwhile, hang up once the call was
+  answered, and closes the phone after that. `then: EXPRESSION` must be true afterwards.
+- `pytest`: a test file of a user, run by pytest with the plugin.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+KINDS = ("program", "fragment", "pytest")
+_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[a-z]*)(?P<rest>.*)$")
+_COMMENT = re.compile(r"^ *<!-- test: (?P<kind>\w+)(?P<options>[^>]*?) -->$")
+
+
+@dataclass(frozen=True)
+class Block:
+    path: Path
+    line: int
+    language: str
+    code: str
+    kind: str | None
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.relative_to(ROOT)}:{self.line}"
+
+
+def pages() -> list[Path]:
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def blocks(path: Path) -> list[Block]:
+    found: list[Block] = []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    at = 0
+    while at < len(lines):
+        fence = _FENCE.match(lines[at])
+        if fence is None:
+            at += 1
+            continue
+        indent = len(fence["indent"])
+        start = at + 1
+        at = start
+        while lines[at].strip() != "```":
+            at += 1
+        code = "\n".join(line[indent:] for line in lines[start:at]) + "\n"
+        comment = _COMMENT.match(lines[start - 2]) if start >= 2 else None
+        parts = (part.partition(":") for part in (comment["options"] if comment else "").split(";"))
+        options = {key.strip(): value.strip() for key, colon, value in parts if colon}
+        kind = comment["kind"] if comment else None
+        found.append(Block(path, start, fence["language"], code, kind, options))
+        at += 1
+    return found
+
+
+def all_blocks() -> list[Block]:
+    return [block for path in pages() for block in blocks(path)]
