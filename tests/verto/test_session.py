@@ -110,6 +110,21 @@ def test_the_phases_of_a_session_follow_its_frames() -> None:
     assert session.phase is Phase.OFFLINE
 
 
+def test_a_session_that_was_taken_over_is_never_ready_again() -> None:
+    session = ready_session()
+    session.receive(request("verto.punt"), 0.0)
+    session.receive(request("verto.clientReady", {"reattached_sessions": []}), 1.0)
+    assert session.phase is Phase.TAKEN_OVER
+
+
+def test_the_attach_of_an_unanswered_call_is_not_answered() -> None:
+    session = ready_session()
+    session.receive(invite("ringing"), 0.0)
+    offered = session.receive(request("verto.attach", {"callID": "ringing", "sdp": "v=0"}), 1.0)
+    assert not any(isinstance(effect, RemoteSdp) for effect in offered)
+    assert session.calls["ringing"].state == "ringing"
+
+
 def test_a_second_login_on_a_ready_session_does_not_put_it_back() -> None:
     session = ready_session()
     login = session.log_in("hash")

@@ -80,7 +80,8 @@ def _logged_in(session: SessionMachine, result: JsonObject, effects: list[Effect
 
 def _on_ready(session: SessionMachine, frame: RequestFrame, at: float, effects: list[Effect]) -> None:
     listed = set(m.ClientReady.read(frame.params).reattached_sessions) | session.offered_again
-    session.phase = Phase.READY
+    if session.phase is not Phase.TAKEN_OVER:
+        session.phase = Phase.READY
     lost = [call for call in session.calls.values() if call.detached and call.call_id not in listed]
     for call in lost:
         session.publish(effects, call, call.gone(at))
@@ -114,7 +115,8 @@ def _on_attach(session: SessionMachine, frame: RequestFrame, at: float, effects:
         session.strangers.add(call_id)
     session.offered_again.add(call_id)
     session.publish(effects, call, call.attached(attach, at))
-    if call.state is not DialogState.HANGUP:
+    if call.is_answered:
+        # Answering the offer of an unanswered call would make mod_verto hang it up.
         effects.append(RemoteSdp(call_id, "attach", attach.sdp))
 
 
