@@ -20,6 +20,7 @@ from .events import Event
 from .phone.account import Account
 from .phone.dispatch import EventStream, Expectation, Overflow
 from .phone.media import MediaEngine
+from .phone.owner import finish
 from .phone.phone import Phone
 from .rest.agents import AgentsResource
 from .rest.auth import Credentials, CredentialsProvider
@@ -138,7 +139,7 @@ class ZiwoClient:
         self._autologin = autologin
         self._connected_position = False
         self._account: Account | None = None
-        self._closed = False
+        self._closer: asyncio.Task[None] | None = None
         self.phone = Phone(
             self._get_account,
             router=router,
@@ -206,9 +207,11 @@ class ZiwoClient:
     async def aclose(self) -> None:
         """Close the phone, log the position and the session out, close what is ours. Safe twice; bounded in time."""
         await self.phone.aclose()
-        if self._closed:
-            return
-        self._closed = True
+        if self._closer is None:
+            self._closer = asyncio.create_task(self._log_out(), name="ziwo_async:client: close")
+        await finish(self._closer)
+
+    async def _log_out(self) -> None:
         try:
             async with asyncio.timeout(self._timeouts.close):
                 if self._connected_position:

@@ -15,8 +15,6 @@ from typing import Any, cast
 
 from ..config import Timeouts
 from ..errors import (
-    CallEnded,
-    CallGone,
     ClientClosed,
     ConnectionLost,
     FlowBroken,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import TypeVarTuple, Unpack
 
 import anyio
@@ -16,19 +17,21 @@ from anyio.abc import TaskGroup
 
 from ..errors import ClientClosed
 
-__all__ = ["TaskHandle", "TaskOwner"]
+__all__ = ["TaskHandle", "TaskOwner", "finish"]
 
 _log = logging.getLogger("ziwo_async.phone")
 _Ts = TypeVarTuple("_Ts")
+_inside: ContextVar[TaskOwner | None] = ContextVar("ziwo_async_owner", default=None)
 
 
 class TaskHandle:
     """A task of a `TaskOwner`: can be cancelled and waited for."""
 
-    __slots__ = ("_done", "_scope", "name")
+    __slots__ = ("_done", "_owner", "_scope", "name")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, owner: TaskOwner) -> None:
         self.name = name
+        self._owner = owner
         self._scope = anyio.CancelScope()
         self._done = asyncio.Event()
 
@@ -49,6 +52,7 @@ class TaskHandle:
         self, function: Callable[[Unpack[_Ts]], Awaitable[None]], args: tuple[*_Ts], crashed: _Crashed
     ) -> None:
         """Run the task's function; called by the owner."""
+        _inside.set(self._owner)
         try:
             with self._scope:
                 await function(*args)
@@ -98,6 +102,11 @@ class TaskOwner:
         """Whether tasks can be spawned."""
         return self._group is not None
 
+    @property
+    def inside(self) -> bool:
+        """Whether the caller runs in a task of this owner (a handler): it cannot wait for its own end."""
+        return _inside.get() is self
+
     def spawn(self, name: str, function: Callable[[Unpack[_Ts]], Awaitable[None]], *args: *_Ts) -> TaskHandle:
         """Start a task.
 
@@ -106,7 +115,7 @@ class TaskOwner:
         """
         if self._group is None:
             raise ClientClosed(f"{self._name} is closed")
-        handle = TaskHandle(f"{self._name}: {name}")
+        handle = TaskHandle(f"{self._name}: {name}", self)
         self._group.start_soon(handle.run, function, args, self._crashed, name=f"ziwo_async:{handle.name}")
         return handle
 
@@ -123,3 +132,20 @@ class TaskOwner:
         _, still = await asyncio.wait([root], timeout=limit)
         if still:
             _log.error("%s: tasks did not end within %s s of being cancelled", self._name, limit)
+
+
+async def finish(task: asyncio.Task[None]) -> None:
+    """Wait for a task that must come to its end, such as a closing; a cancellation takes effect after it.
+
+    Shielded from both kinds: a cancelled task, and a cancelled scope of anyio (which would cancel again and again).
+    """
+    cancelled: asyncio.CancelledError | None = None
+    with anyio.CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    if cancelled is not None:
+        raise cancelled
+    task.result()

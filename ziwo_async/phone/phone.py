@@ -12,8 +12,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-import anyio
-
 from ..config import Liveness, ReconnectPolicy, Timeouts
 from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
 from ..events import SessionClosed
@@ -26,7 +24,7 @@ from .connection import Connector, open_socket
 from .core import PhoneCore
 from .dispatch import Dispatcher
 from .media import MediaEngine, NullMedia
-from .owner import TaskOwner
+from .owner import TaskOwner, finish
 from .supervisor import Supervisor
 
 __all__ = ["Phone"]
@@ -99,6 +97,7 @@ class Phone:
         self._rng = rng or random.SystemRandom()
         self._used = False
         self._closing = False
+        self._closer: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._failing = asyncio.Event()
         self._said_closed = False
@@ -134,7 +133,6 @@ class Phone:
         if self._used:
             raise ClientClosed("a phone starts only once; make a new client")
         self._used = True
-        await self._owner.start()
         supervisor = Supervisor(
             self._core,
             self._account,
@@ -147,6 +145,7 @@ class Phone:
             rng=self._rng,
         )
         try:
+            await self._owner.start()
             task = self._owner.spawn("supervisor", supervisor.run)
             ended = asyncio.ensure_future(task.wait())
             try:
@@ -164,20 +163,22 @@ class Phone:
         """Hang up all calls, close the connection, end all tasks. Safe in every state, and twice; bounded in time.
 
         Handlers that already have an event get `Timeouts.close` seconds to finish; calls are hung up, not kept.
+        Cancelled, it closes all the same, and is cancelled then. From a handler it returns at once, since a handler
+        cannot wait for its own end; the phone closes behind it.
         """
-        if self._closing:
-            await self._closed.wait()
-            return
-        self._closing = self._core.closing = True
-        with anyio.CancelScope(shield=True):
-            # Bounded step by step; a cancelled closer must not leave a socket or a call behind.
-            try:
-                await self._close_politely()
-            finally:
-                # Twice: a peer that ignores the closing handshake may use up the first of it.
-                await self._owner.aclose(2 * self._timeouts.close)
-                self.dispatcher.close(ClientClosed("the phone was closed"))
-                self._closed.set()
+        if self._closer is None:
+            self._closing = self._core.closing = True
+            self._closer = asyncio.create_task(self._close(), name="ziwo_async:phone: close")
+        if not self._owner.inside:
+            await finish(self._closer)
+
+    async def _close(self) -> None:
+        try:
+            await self._close_politely()
+        finally:
+            await self._owner.aclose(self._timeouts.close)
+            self.dispatcher.close(ClientClosed("the phone was closed"))
+            self._closed.set()
 
     async def _close_politely(self) -> None:
         core, limit = self._core, self._timeouts.close

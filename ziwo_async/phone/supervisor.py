@@ -135,11 +135,12 @@ class Supervisor:
         socket = await self._connector(account.url, self._timeouts, self._tls)
         connection = Connection(socket, self._liveness, self._timeouts)
         core.begin(connection, account)
-        reader = core.owner.spawn("reader", self._read, connection)
-        watcher = None
+        reader = watcher = None
         ready_at: float | None = None
         loop = asyncio.get_running_loop()
         try:
+            # Refused when the phone was closed in this very turn: then the socket must be closed, too.
+            reader = core.owner.spawn("reader", self._read, connection)
             await self._log_in(account)
             ready = await self._until_ready(connection)
             if self._on_ready is not None:
@@ -156,7 +157,8 @@ class Supervisor:
             with anyio.CancelScope(shield=True):
                 # Bounded by Timeouts.close, so that a cancelled phone still leaves no socket behind.
                 await connection.close()
-                await reader.wait()
+                if reader is not None:
+                    await reader.wait()
             core.end(connection)
         return _Lost(connection.reason, core.lost_at - ready_at)
 
