@@ -7,10 +7,11 @@ The comment is the line before the fence: `<!-- test: KIND -->`, or `<!-- test: 
   `quiet: yes` means that it takes no calls, `shows: TEXT` wants TEXT in its output.
 - `fragment`: statements inside an `async` function in which these names are known: `ziwo` (a client whose phone is
   started as agent 5555), `router` (included by it), `world` (the contact centre), `agent` (agent 5555 in it),
-  `customer` (+97150000000), `log`; and, when it uses them, `ringing` (an inbound call that rings), `call` (an active inbound
-  call) and `second` (another one). `drive: inbound` lets the customer call meanwhile, hang up once the call was
-  answered, and closes the phone after that. `then: EXPRESSION` must be true afterwards.
+  `customer` (+97150000000), `log`. `needs: ...` adds some of `ringing` (an inbound call that rings), `call` (an active
+  inbound call) and `second` (another one). `drive: inbound` lets the customer call meanwhile, hang up once the call
+  was answered, and closes the phone after that. `then: EXPRESSION` must be true afterwards.
 - `pytest`: a test file of a user, run by pytest with the plugin.
+- `example`: a file of `examples/`, included whole; `tests/examples` runs it.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-KINDS = ("program", "fragment", "pytest")
+KINDS = ("program", "fragment", "pytest", "example")
 _FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[a-z]*)(?P<rest>.*)$")
 _COMMENT = re.compile(r"^ *<!-- test: (?P<kind>\w+)(?P<options>[^>]*?) -->$")
 
