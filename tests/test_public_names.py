@@ -1,0 +1,66 @@
+"""The public names: pinned, importable, and light to import."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import ziwo_async
+
+NAMES = """
+EXIT_CODES Active AgentMessage Answering ApiError AttendedTransfer AuthError BadArgument BadCredentials BadFrame Call
+CallData CallEnded CallError CallEvent CallGone CallRefused CannotConnect ClientClosed ConfigError Conflict
+ConnectionLost Credentials DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early Event
+EventStream EventsDropped ExpectTimeout Expectation FlowBroken FlowChecker FlowReport FlowViolation Forbidden
+HandlerFailed HandlerRejected Hangup HangupBy Held InvalidInstanceName Liveness MediaEngine MediaError MediaSession
+Muted NotFound NullMedia PartyChanged Phone Profile ProtocolError RateLimited ReconnectPolicy Recovering Reply
+RequestTimeout Requesting RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady
+SessionRestored SessionTakenOver Settings StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired
+TransferFailed TransportError Trying UnknownFrame Unmuted Verdict VertoError WebrtcConfig WrongState ZiwoClient
+ZiwoError check_flow parse_event
+""".split()  # noqa: SIM905
+
+
+def test_the_public_names_are_these() -> None:
+    assert list(ziwo_async.__all__) == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_public_name_can_be_imported(name: str) -> None:
+    assert getattr(ziwo_async, name) is not None
+    assert name in dir(ziwo_async)
+
+
+def test_type_checkers_see_exactly_the_public_names() -> None:
+    tree = ast.parse(Path(ziwo_async.__file__).read_text(encoding="utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    imported = [
+        alias.name
+        for block in blocks
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.level
+        for alias in node.names
+    ]
+    assert sorted(imported) == sorted(NAMES)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        _ = ziwo_async.Nonsense  # type: ignore[attr-defined]
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    heavy = ("aiohttp", "websockets", "pydantic", "asyncio")
+    code = f"import sys, ziwo_async; print([name for name in {heavy} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_error_is_public() -> None:
+    from ziwo_async import errors
+
+    assert set(errors.__all__) <= set(NAMES)

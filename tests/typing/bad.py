@@ -1,0 +1,50 @@
+"""Handlers and calls that both type checkers must refuse: on each line marked so, and nowhere else."""
+
+from __future__ import annotations
+
+from ziwo_async import Active, Call, Destroy, Early, Hangup, Ringing, Router, SessionLost, ZiwoClient
+
+router = Router()
+
+
+def sync(call: Call, event: Ringing) -> None: ...
+
+
+async def other_event(call: Call, event: Active) -> None: ...
+
+
+async def no_call(event: Ringing) -> None: ...
+
+
+async def with_call(call: Call, event: SessionLost) -> None: ...
+
+
+async def too_many(call: Call, event: Ringing, more: int) -> None: ...
+
+
+async def ended(event: SessionLost) -> None: ...
+
+
+router.on(Ringing)(sync)  # error
+router.on(Ringing)(other_event)  # error
+router.on(Ringing)(no_call)  # error
+router.on(SessionLost)(with_call)  # error
+router.on(Ringing)(too_many)  # error
+router.on(str)  # error
+router.on("ringing")  # error
+router.during(SessionLost)  # error
+router.during(Ringing)(sync)  # error
+router.on(Early, when=lambda event: event.nonsense)  # error
+router.on(SessionLost)(ended)
+
+
+async def reading(client: ZiwoClient, call: Call) -> None:
+    client.events(DialogState)  # error
+    client.events(Ringing, overflow="sometimes")  # error
+    wrong: Destroy = await call.wait_for(Hangup)  # error
+    await client.phone.dial(5)  # error
+    await call.dtmf(5)  # error
+    print(wrong)
+
+
+class DialogState: ...
