@@ -14,6 +14,18 @@ from typing import Any
 
 import pytest
 
+from ziwo_async import (
+    EXIT_CODES,
+    BadArgument,
+    CallGone,
+    DuplicateSession,
+    RequestTimeout,
+    SessionTakenOver,
+    ZiwoError,
+)
+from ziwo_async.cli.running import exit_code
+from ziwo_async.testing import serve
+
 from .kit import ZIWO, Program, finished, program
 
 ANSWERS, BUSY = "+971500000001", "+971500000002"
@@ -105,6 +117,30 @@ async def test_two_interrupts_at_once_are_one() -> None:
         call.process.send_signal(signal.SIGINT)
         assert await call.stops(signal.SIGINT) == 0
         assert "Traceback" not in call.errors
+
+
+async def test_dial_ends_with_0_when_it_was_answered_and_the_customer_hung_up() -> None:
+    async with serve() as world:
+        agent = world.agent("5555")
+        world.customer(ANSWERS).will(answer_after=0.0).hangs_up_after(0.1)
+        env = {"ZIWO_API_URL": world.api_url, "ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password}
+        code, call = await finished(*ZIWO, "dial", ANSWERS, env=env)
+        assert (code, call.err) == (0, [])
+        assert "NORMAL_CLEARING, by the other side" in call.text
+
+
+@pytest.mark.parametrize(
+    ("error", "word"),
+    [
+        (SessionTakenOver("x"), "taken over"),
+        (DuplicateSession("x"), "authentication"),
+        (BadArgument("x"), "configuration"),
+        (RequestTimeout("x"), "connection"),
+        (CallGone("x", call_id="c"), "failed"),
+    ],
+)
+def test_exit_codes_are_those_of_run(error: ZiwoError, word: str) -> None:
+    assert exit_code(error) == EXIT_CODES[word]
 
 
 async def test_dial_json() -> None:
