@@ -34,6 +34,27 @@ _RECOVERING, _DESTROY = DialogState.RECOVERING, DialogState.DESTROY
 _NOT_LIVE = (None, DialogState.HANGUP, DialogState.DESTROY)
 _UNANSWERED_LOSS = ("DESTINATION_OUT_OF_ORDER", 27)
 
+# The fields of `CallData`, in its order, of a call of which nothing is known. Its dicts are replaced, never filled.
+_BLANK: dict[str, Any] = {
+    "call_id": "",
+    "primary_call_id": "",
+    "direction": Direction.OUTBOUND,
+    "customer_number": "",
+    "caller_id_name": "",
+    "caller_id_number": "",
+    "callee_id_name": "",
+    "callee_id_number": "",
+    "display_name": None,
+    "display_number": None,
+    "headers": {},
+    "variables": {},
+    "muted": False,
+    "hangup_cause": None,
+    "hangup_cause_code": None,
+    "hangup_by": None,
+    "source": "phone",
+}
+
 
 class CallMachine:
     """One call.
@@ -76,25 +97,8 @@ class CallMachine:
         self._agents = agents
         self._resume = DialogState.ACTIVE
         self._data: CallData | None = None
-        self._fields: dict[str, Any] = {
-            "call_id": call_id,
-            "primary_call_id": call_id,
-            "direction": Direction.OUTBOUND,
-            "customer_number": "",
-            "caller_id_name": "",
-            "caller_id_number": "",
-            "callee_id_name": "",
-            "callee_id_number": "",
-            "display_name": None,
-            "display_number": None,
-            "headers": {},
-            "variables": {},
-            "muted": False,
-            "hangup_cause": None,
-            "hangup_cause_code": None,
-            "hangup_by": None,
-            "source": "phone",
-        }
+        self._fields: dict[str, Any] = _BLANK.copy()
+        self._fields["call_id"] = self._fields["primary_call_id"] = call_id
 
     # -- what the call is ------------------------------------------------------------
 
@@ -104,6 +108,12 @@ class CallMachine:
         if self._data is None:
             self._data = trusted(CallData, dict(self._fields))
         return self._data
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Every `verto_h_*` header the server told, by its full name."""
+        headers: dict[str, str] = self._fields["headers"]
+        return headers
 
     @property
     def is_inbound_ringing(self) -> bool:
@@ -178,14 +188,14 @@ class CallMachine:
         return self.feed(Input.ATTACHED, at)
 
     def _take_party(self, message: Invite | Attach) -> None:
-        self._set(
-            caller_id_name=rules.unwrap(message.caller_id_name),
-            caller_id_number=rules.unwrap(message.caller_id_number),
-            callee_id_name=rules.unwrap(message.callee_id_name),
-            callee_id_number=rules.unwrap(message.callee_id_number),
-            headers=message.headers,
-            variables=message.variables,
-        )
+        fields, unwrap = self._fields, rules.unwrap
+        fields["caller_id_name"] = unwrap(message.caller_id_name)
+        fields["caller_id_number"] = unwrap(message.caller_id_number)
+        fields["callee_id_name"] = unwrap(message.callee_id_name)
+        fields["callee_id_number"] = unwrap(message.callee_id_number)
+        fields["headers"] = message.headers
+        fields["variables"] = message.variables
+        self._data = None
 
     def displayed(self, display: Display, at: float) -> list[Event]:
         """`verto.display`: the party on the other end changed."""
@@ -195,7 +205,7 @@ class CallMachine:
         name, number = rules.unwrap(display.display_name), rules.unwrap(display.display_number)
         if name != fields["display_name"] or number != fields["display_number"]:
             self._set(display_name=name, display_number=number)
-        if display.headers and display.headers != fields["headers"]:
+        if display.headers is not fields["headers"] and display.headers and display.headers != fields["headers"]:
             self._set(headers={**fields["headers"], **display.headers})
         changed = trusted(
             PartyChanged,

@@ -153,9 +153,12 @@ def _media(
 
 
 def _on_display(session: SessionMachine, frame: RequestFrame, at: float, effects: list[Effect]) -> None:
-    display = m.Display.read(frame.params)
-    call = _known(session, display.call_id, frame, effects)
-    if call is not None:
+    call_id = frame.params.get("callID")
+    call = session.calls.get(call_id) if isinstance(call_id, str) else None
+    display = m.Display.read(frame.params, None if call is None else call.headers)
+    if call is None:
+        _known(session, display.call_id, frame, effects)
+    else:
         session.publish(effects, call, call.displayed(display, at))
 
 

@@ -148,15 +148,21 @@ class Display(NamedTuple):
     headers: dict[str, str]
 
     @classmethod
-    def read(cls, params: JsonObject) -> Display:
+    def read(cls, params: JsonObject, known: dict[str, str] | None = None) -> Display:
         """Read the params.
+
+        Args:
+            params: The params.
+            known: The headers the call has; mod_verto repeats all of them, so they are mostly the same ones again.
 
         Raises:
             MalformedMessage: There is no callID.
         """
         _call_id(params, "verto.display")
-        call_id, name, number = _texts(params, _DISPLAY)
-        return cls(call_id, name, number, _headers(params))
+        call_id, name, number, *_ = _texts(params, _DISPLAY)
+        if known is None or not _repeats(params, known):
+            known = _headers(params)
+        return cls(call_id, name, number, known)
 
 
 class Bye(NamedTuple):
@@ -365,7 +371,16 @@ class _Keys:
 _INVITE = _Keys(
     "callID", "sdp", "caller_id_name", "caller_id_number", "callee_id_name", "callee_id_number", "display_direction"
 )
-_DISPLAY = _Keys("callID", "display_name", "display_number")
+_DISPLAY = _Keys(
+    "callID",
+    "display_name",
+    "display_number",
+    "caller_id_name",
+    "caller_id_number",
+    "callee_id_name",
+    "callee_id_number",
+    "display_direction",
+)
 _MSG = _Keys("body", "from", "to")
 
 
@@ -427,6 +442,15 @@ def _headers(params: JsonObject) -> dict[str, str]:
     except TypeError:
         return {key: value if isinstance(value, str) else str(value) for key, value in found.items()}
     return found
+
+
+def _repeats(params: JsonObject, known: dict[str, str]) -> bool:
+    """Whether the headers of a display are the known ones: each of them, and nothing else but the usual members."""
+    return (
+        len(params) == len(known) + len(_DISPLAY.keys)
+        and known.items() <= params.items()
+        and all(key in params for key in _DISPLAY.keys)
+    )
 
 
 def _variables(params: JsonObject) -> dict[str, str]:
