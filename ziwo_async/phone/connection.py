@@ -118,6 +118,17 @@ class _PushConnection(ClientConnection):
 _DATA = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 
 
+class _NoFrames(logging.LoggerAdapter[logging.Logger]):
+    """The library's own log without DEBUG: there it would show our frames as they are, the session id included."""
+
+    def isEnabledFor(self, level: int) -> bool:  # noqa: N802
+        """Whether the library may log at this level."""
+        return level > logging.DEBUG and super().isEnabledFor(level)
+
+
+_NO_FRAMES = _NoFrames(logging.getLogger("websockets.client"))
+
+
 async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) -> Socket:
     """Open a websocket to the Verto server.
 
@@ -136,6 +147,7 @@ async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) 
                 open_timeout=None,
                 close_timeout=timeouts.close,
                 user_agent_header=None,
+                logger=_NO_FRAMES,
             )
             return cast("_PushConnection", opened)
     except TimeoutError:
