@@ -23,7 +23,7 @@ from ..errors import (
     WrongState,
     ZiwoError,
 )
-from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation
+from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation, UnknownFrame
 from ..verto.effects import (
     DialAsked,
     Effect,
@@ -38,6 +38,7 @@ from ..verto.effects import (
 )
 from ..verto.frames import BatchFrame, JsonObject, decode
 from ..verto.session import Phase, SessionMachine
+from . import wire
 from .account import Account
 from .call import Call
 from .connection import Connection
@@ -176,6 +177,8 @@ class PhoneCore:
 
     def publish(self, event: Event, call_id: str | None) -> None:
         """Bring an event to whoever listens; keeps the call's handle in step."""
+        if type(event) is UnknownFrame:
+            event = wire.redacted(event)
         call = None if call_id is None else self.calls.get(call_id)
         if call_id is not None and type(event) in _STATES:
             call = self._keep_in_step(call, call_id, cast("DialogEvent", event))

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import logging
 import re
+from typing import Any, TypeGuard, cast
 
-__all__ = ["log", "redact", "show"]
+from ..events import UnknownFrame
+
+__all__ = ["log", "redact", "redacted", "show"]
 
 log = logging.getLogger("ziwo_async.wire")
 
 _HIDDEN = "[hidden]"
-_BY_KEY = re.compile(
-    r'("(?:passwd|password|sessid|access_token|token|api_key|ccPassword|authorization)"\s*:\s*)"(?:[^"\\]|\\.)*"?',
-    re.IGNORECASE,
-)
+_KEYS = ("passwd", "password", "sessid", "access_token", "token", "api_key", "ccpassword", "authorization")
+_BY_KEY = re.compile(rf'("(?:{"|".join(_KEYS)})"\s*:\s*)"(?:[^"\\]|\\.)*"?', re.IGNORECASE)
 _IN_SDP = re.compile(r"(a=(?:ice-pwd|ice-ufrag|crypto):)[^\\\r\n\"]+")
 _SHOWN = 4_000
 
@@ -24,6 +25,24 @@ _SHOWN = 4_000
 def redact(text: str) -> str:
     """Take the secrets out of a frame's text, whether it is whole JSON or not."""
     return _IN_SDP.sub(rf"\1{_HIDDEN}", _BY_KEY.sub(rf'\1"{_HIDDEN}"', text))
+
+
+def redacted(event: UnknownFrame) -> UnknownFrame:
+    """Take the secrets out of a frame that we do not know: events are printed and sent on."""
+    return event.model_copy(update={"params": _without(event.params), "text": redact(event.text)})
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        items = cast("dict[str, Any]", value).items()
+        return {key: _HIDDEN if key.lower() in _KEYS else _without(item) for key, item in items}
+    if _is_list(value):
+        return [_without(item) for item in value]
+    return redact(value) if isinstance(value, str) else value
+
+
+def _is_list(value: Any) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
 
 
 def show(arrow: str, raw: str | bytes) -> None:
