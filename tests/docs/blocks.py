@@ -22,7 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 KINDS = ("program", "fragment", "pytest", "example")
-_FENCE = re.compile(r"^(?P<indent> *)```(?P<language>[a-z]*)(?P<rest>.*)$")
+_FENCE = re.compile(r"^(?P<indent> *)```(?: \{ \.)?(?P<language>[a-z]*)(?P<rest>.*)$")
 _COMMENT = re.compile(r"^ *<!-- test: (?P<kind>\w+)(?P<options>[^>]*?) -->$")
 
 
