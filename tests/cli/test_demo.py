@@ -17,6 +17,7 @@ DOCUMENTED = {"callID", "primaryCallID", "customerNumber", "direction", "stateFl
 
 async def test_demo_draws_both_flows_and_ends_by_itself() -> None:
     async with program(*ZIWO, "demo") as demo:
+        await demo.says("A contact centre in this process")  # how long Python takes to start is not the demo's
         assert await demo.ends(timeout=15) == 0, demo.errors
     assert demo.err == []
     states = [words[2] for words in map(str.split, demo.out) if words and words[0] in {"┌", "├", "└"}]

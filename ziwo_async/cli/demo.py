@@ -88,7 +88,7 @@ class _Bot:
         @self.router.during(Ringing)
         async def answer(call: Call, event: Ringing) -> None:
             del event
-            await pause(1.0)
+            await pause(0.8)
             await call.answer()
             await _hold_for_a_moment(call, pause)
             self.done.set()
@@ -96,12 +96,12 @@ class _Bot:
 
 async def _hold_for_a_moment(call: Call, pause: Callable[[float], Awaitable[None]]) -> None:
     await call.wait_for(Active, _PATIENCE)
-    await pause(1.0)
+    await pause(0.7)
     await call.hold()
     await call.wait_for(Held, _PATIENCE)
-    await pause(1.0)
+    await pause(0.7)
     await call.unhold()
-    await pause(0.8)
+    await pause(0.6)
 
 
 async def _inbound(
@@ -130,7 +130,7 @@ async def _outbound(
     say: Callable[[str], None],
 ) -> Verdict:
     say("\nOutbound: the bot calls a customer, holds, and hangs up\n")
-    world.customer(_CALLED).will(ring=0.6 / speed, early_media=True, answer_after=1.2 / speed)
+    world.customer(_CALLED).will(ring=0.5 / speed, early_media=True, answer_after=0.8 / speed)
     call = await ziwo.phone.dial(_CALLED)
     await _hold_for_a_moment(call, pause)
     await call.hangup()
