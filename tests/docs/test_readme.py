@@ -52,8 +52,9 @@ async def test_the_bot_of_the_readme_works(tmp_path: Path) -> None:
     environment["ZIWO_API_URL"] = environment["ZIWO_API_URL"].replace(str(API_PORT), str(port))
     async with program(*ZIWO, *simulate[1:], "--port", str(port)) as centre:
         await centre.says("export ZIWO_PASSWORD=")
-        async with program(sys.executable, bot_file, env=environment) as bot:
-            await centre.says("talks to agent 5555", times=2, timeout=40)
+        async with program(sys.executable, "-u", bot_file, env=environment) as bot:
+            await bot.says("call from", timeout=40)
+            await centre.says("talks to agent 5555", times=2)
             await centre.says("over: NORMAL_CLEARING")
             assert await bot.stops() == 0
         assert bot.err == []
