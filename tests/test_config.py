@@ -292,3 +292,10 @@ def test_importing_config_does_not_import_the_slow_parts() -> None:
     code = f"import sys, ziwo_async.config; print([m for m in {slow} if m in sys.modules])"
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=50)
     assert out.stdout.strip() == "[]"
+
+
+def test_a_refused_name_never_shows_what_may_be_a_password() -> None:
+    with pytest.raises(InvalidInstanceName) as caught:
+        normalise_instance("https://acme:hunter2@evil.example")
+    assert "hunter2" not in str(caught.value)
+    assert "evil.example" in str(caught.value)

@@ -66,8 +66,10 @@ def normalise_instance(name: str) -> str:
 
 
 def _refuse(name: str, why: str) -> NoReturn:
-    # repr keeps control characters out of logs, and the cut keeps a pasted document out.
-    shown = repr(name if len(name) <= 80 else name[:77] + "...")
+    # repr keeps control characters out of logs, and the cut keeps a pasted document out. What stands before an @ may be
+    # a password, as in https://user:password@host.
+    named = "...@" + name.rpartition("@")[2] if "@" in name else name
+    shown = repr(named if len(named) <= 80 else named[:77] + "...")
     raise InvalidInstanceName(f"the contact-centre name {shown} {why}. {_SHAPES}.")
 
 

@@ -203,7 +203,7 @@ class Desk:
 
     async def settled(self, phone: Phone) -> None:
         """Wait until no request waits for its reply any more."""
-        await until(lambda: not phone._core.drop_replies(), "requests wait for replies")
+        await until(lambda: not phone._core.open_requests, "requests wait for replies")
 
     async def close(self) -> None:
         """Close what is open, and see that nothing of it is left."""
@@ -222,7 +222,7 @@ def account_of(agent: SimAgent, url: str) -> Account:
 def assert_nothing_left(phone: Phone) -> None:
     """A closed phone has no request, listener, call, media or task."""
     core = phone._core
-    assert core.drop_replies() == {}
+    assert core.open_requests == 0
     assert core.session.open_requests == {}
     assert core.session.calls == {}
     assert core.calls == {}

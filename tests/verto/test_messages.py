@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from ziwo_async.verto import messages as m
+from ziwo_async.verto import params as p
 
 NEEDS_CALL_ID = [m.Invite, m.Attach, m.Media, m.Answer, m.Display, m.Bye, m.Pickup, m.SendToAgentOnCall]
 
@@ -111,8 +112,14 @@ def test_the_messages_of_ziwo_are_read_and_leaked_members_are_left_out() -> None
     assert m.Pickup.read({"callID": "a"}) == m.Pickup("a")
     assert m.Dial.read({"number": "+1 555 123", "uuid": "call_42"}) == m.Dial("+1 555 123", "call_42")
     assert m.Send.read({"data": {"event": "popup"}, "position_name": "agent-0011"}) == m.Send({"event": "popup"})
-    assert m.Send.read({"data": [1]}) == m.Send({})
     assert m.SendToAgentOnCall.read({"callID": "a", "data": {"b": 1}}) == m.SendToAgentOnCall("a", {"b": 1})
+
+
+@pytest.mark.parametrize("data", [[1], "text", None])
+@pytest.mark.parametrize("message", [m.Send, m.SendToAgentOnCall])
+def test_application_data_are_an_object_as_the_server_demands(message: Any, data: object) -> None:
+    with pytest.raises(m.MalformedMessage, match="without an object as data"):
+        message.read({"callID": "a", "data": data})
 
 
 @pytest.mark.parametrize("params", [{}, {"number": "1"}, {"uuid": "a"}, {"number": "", "uuid": "a"}, {"number": 1}])
@@ -125,9 +132,9 @@ def test_a_wish_to_dial_needs_number_and_uuid(params: dict[str, Any]) -> None:
 
 
 def test_a_login_carries_variables_only_when_there_are_some() -> None:
-    plain = m.login_params(login="agent-0011", password_hash="h", sessid="s")
+    plain = p.login_params(login="agent-0011", password_hash="h", sessid="s")
     assert plain == {"login": "agent-0011", "passwd": "h", "sessid": "s"}
-    more = m.login_params(login="agent-0011", password_hash="h", sessid="s", user_variables={"crm": "1"})
+    more = p.login_params(login="agent-0011", password_hash="h", sessid="s", user_variables={"crm": "1"})
     assert more == {**plain, "userVariables": {"crm": "1"}}
 
 
@@ -138,34 +145,34 @@ def test_an_invite_names_the_number_and_may_forbid_recovery() -> None:
         "remote_caller_id_name": "Outbound Call",
         "remote_caller_id_number": "55",
     }
-    plain = m.invite_params(call_id="a", number="55", sdp="v=0", sessid="s")
+    plain = p.invite_params(call_id="a", number="55", sdp="v=0", sessid="s")
     assert plain == {"sdp": "v=0", "dialogParams": dialog, "sessid": "s"}
-    full = m.invite_params(call_id="a", number="55", sdp="v=0", sessid="s", user_variables={"vip": True}, recover=False)
+    full = p.invite_params(call_id="a", number="55", sdp="v=0", sessid="s", user_variables={"vip": True}, recover=False)
     assert full["dialogParams"] == {**dialog, "userVariables": {"vip": True}, "recoverCall": False}
 
 
 def test_the_other_requests_put_the_call_id_into_dialog_params_and_the_rest_beside_it() -> None:
     dialog = {"callID": "a"}
     answer = {"sdp": "v=0", "dialogParams": dialog, "sessid": "s"}
-    assert m.answer_params(call_id="a", sdp="v=0", sessid="s") == answer
-    assert m.attach_params(call_id="a", sdp="v=0", sessid="s") == answer
+    assert p.answer_params(call_id="a", sdp="v=0", sessid="s") == answer
+    assert p.attach_params(call_id="a", sdp="v=0", sessid="s") == answer
     bye = {"dialogParams": dialog, "cause": "USER_BUSY", "sessid": "s"}
-    assert m.bye_params(call_id="a", cause="USER_BUSY", cause_code=None, sessid="s") == bye
-    assert m.bye_params(call_id="a", cause="USER_BUSY", cause_code=17, sessid="s") == {**bye, "causeCode": 17}
+    assert p.bye_params(call_id="a", cause="USER_BUSY", cause_code=None, sessid="s") == bye
+    assert p.bye_params(call_id="a", cause="USER_BUSY", cause_code=17, sessid="s") == {**bye, "causeCode": 17}
     transfer = {"action": "transfer", "dialogParams": dialog, "destination": "55", "sessid": "s"}
-    assert m.modify_params(call_id="a", action="transfer", sessid="s", destination="55") == transfer
-    assert m.dtmf_params(call_id="a", digits="12#", sessid="s") == {
+    assert p.modify_params(call_id="a", action="transfer", sessid="s", destination="55") == transfer
+    assert p.dtmf_params(call_id="a", digits="12#", sessid="s") == {
         "dtmf": "12#",
         "dialogParams": dialog,
         "sessid": "s",
     }
     to_call = {"action": "setVariables", "dialogParams": {**dialog, "userVariables": {"k": "v"}}, "sessid": "s"}
-    assert m.send_to_call_params(call_id="a", variables={"k": "v"}, sessid="s") == to_call
+    assert p.send_to_call_params(call_id="a", variables={"k": "v"}, sessid="s") == to_call
 
 
 def test_messages_and_channels_are_written_as_the_server_takes_them() -> None:
     text = {"msg": {"to": "b", "body": "hi", "from": "a"}, "sessid": "s"}
-    assert m.text_params(to="b", body="hi", sender="a", sessid="s") == text
-    assert m.subscribe_params(channels=("x", "y"), sessid="s") == {"eventChannel": ["x", "y"], "sessid": "s"}
+    assert p.text_params(to="b", body="hi", sender="a", sessid="s") == text
+    assert p.subscribe_params(channels=("x", "y"), sessid="s") == {"eventChannel": ["x", "y"], "sessid": "s"}
     cast = {"eventChannel": "x", "data": {"a": 1}, "localBroadcast": True, "sessid": "s"}
-    assert m.broadcast_params(channel="x", data={"a": 1}, sessid="s") == cast
+    assert p.broadcast_params(channel="x", data={"a": 1}, sessid="s") == cast

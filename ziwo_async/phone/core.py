@@ -11,7 +11,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 from ..config import Timeouts
 from ..errors import (
@@ -111,7 +111,7 @@ class PhoneCore:
             self.connection = None
             self.perform(self.session.disconnected(connection.reason, self.clock(), close_code=connection.close_code))
 
-    def dispatcher_publish(self, event: Event) -> None:
+    def tell(self, event: Event) -> None:
         """Publish an event about the phone as a whole."""
         self.dispatcher.publish(event, None, None)
 
@@ -396,9 +396,10 @@ class PhoneCore:
         except ZiwoError as error:
             _log.warning("the server asked to dial as call %s, which failed: %s", call_id, error)
 
-    def drop_replies(self) -> dict[int, Any]:
-        """For tests and the end: the requests that still wait."""
-        return dict(self._replies)
+    @property
+    def open_requests(self) -> int:
+        """How many requests wait for their reply."""
+        return len(self._replies)
 
 
 # An exact look-up: isinstance on pydantic classes costs ten times that, and this is the read path.

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
+from collections.abc import Generator
 
+from ..errors import MediaError
 from .media import MediaEngine, MediaSession
 
 __all__ = ["MediaTable"]
+
+_log = logging.getLogger("ziwo_async.phone")
 
 
 class _Entry:
@@ -55,7 +61,8 @@ class MediaTable:
         entry = self._entries.setdefault(call_id, _Entry())
         async with entry.lock:
             try:
-                return await (await self._open(call_id, entry)).offer()
+                with _engine_errors(call_id, "made no offer"):
+                    return await (await self._open(call_id, entry)).offer()
             except BaseException:
                 # Cancelled, too: nobody else knows of a call that was not made.
                 await self._shut(call_id, entry)
@@ -69,7 +76,8 @@ class MediaTable:
         """
         entry = self._entries.setdefault(call_id, _Entry())
         async with entry.lock:
-            return await (await self._open(call_id, entry)).answer(offer)
+            with _engine_errors(call_id, "made no answer"):
+                return await (await self._open(call_id, entry)).answer(offer)
 
     async def accept(self, call_id: str, answer: str) -> None:
         """Take the server's answer to our offer.
@@ -81,15 +89,21 @@ class MediaTable:
         if entry is not None:
             async with entry.lock:
                 if entry.session is not None:
-                    await entry.session.accept(answer)
+                    with _engine_errors(call_id, "did not take the server's answer"):
+                        await entry.session.accept(answer)
 
     async def mute(self, call_id: str, *, muted: bool) -> None:
-        """Switch our microphone off or on, if the call has media."""
+        """Switch our microphone off or on, if the call has media.
+
+        Raises:
+            MediaError: The engine cannot.
+        """
         entry = self._entries.get(call_id)
         if entry is not None:
             async with entry.lock:
                 if entry.session is not None:
-                    await entry.session.mute(muted)
+                    with _engine_errors(call_id, "could not be muted or unmuted"):
+                        await entry.session.mute(muted)
 
     async def close(self, call_id: str) -> None:
         """Let go of a call's media. Safe to call twice."""
@@ -113,4 +127,20 @@ class MediaTable:
         session, entry.session = entry.session, None
         self._entries.pop(call_id, None)
         if session is not None:
-            await session.close()
+            try:
+                with _engine_errors(call_id, "could not be closed"):
+                    await session.close()
+            except MediaError as error:
+                _log.error("%s", error)
+
+
+@contextlib.contextmanager
+def _engine_errors(call_id: str, what: str) -> Generator[None]:
+    """Turn whatever an engine raises into the error of its call: other calls have nothing to do with it."""
+    try:
+        yield
+    except MediaError:
+        raise
+    except Exception as error:
+        _log.exception("the media engine failed for call %s", call_id)
+        raise MediaError(f"the media engine {what} ({type(error).__name__}: {error})", call_id=call_id) from error

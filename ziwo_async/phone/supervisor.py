@@ -172,7 +172,7 @@ class Supervisor:
             self._announced = False
             core.lost_at = asyncio.get_running_loop().time()
             if not core.taken_over and not core.closing:
-                core.dispatcher_publish(SessionLost(reason=connection.reason, close_code=connection.close_code))
+                core.tell(SessionLost(reason=connection.reason, close_code=connection.close_code))
         core.end(connection)
 
     async def _log_in(self, account: Account) -> None:
@@ -222,11 +222,9 @@ class Supervisor:
         self._announced = True
         if not self._began:
             self._began = core.began = True
-            core.dispatcher_publish(SessionReady(login=account.login))
+            core.tell(SessionReady(login=account.login))
             if not self.started.done():
                 self.started.set_result(None)
             return
         gap = loop.time() - core.lost_at
-        core.dispatcher_publish(
-            SessionRestored(kept=(*ready.kept, *ready.unknown), lost=ready.lost, gap_seconds=round(gap, 3))
-        )
+        core.tell(SessionRestored(kept=(*ready.kept, *ready.unknown), lost=ready.lost, gap_seconds=round(gap, 3)))

@@ -14,6 +14,7 @@ from . import replies
 from .call import CallMachine, Input
 from .effects import DialAsked, Effect, LoggedIn, PickupAsked, Publish, Ready, Refused, RemoteSdp, Settled, TakenOver
 from .frames import BatchFrame, ErrorFrame, Frame, JsonObject, RequestFrame, ResultFrame, UnreadableFrame
+from .params import bye_params
 from .parts import OpenRequest, Phase
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def _on_attach(session: SessionMachine, frame: RequestFrame, at: float, effects:
     call_id = attach.call_id
     if call_id in session.unsaid and call_id not in session.calls:
         # We hung this call up, but the bye was lost with the connection: say it again.
-        params = m.bye_params(call_id=call_id, cause="NORMAL_CLEARING", cause_code=16, sessid=session.sessid)
+        params = bye_params(call_id=call_id, cause="NORMAL_CLEARING", cause_code=16, sessid=session.sessid)
         effects.append(session.send("verto.bye", params, call_id))
         del session.unsaid[call_id]
         return

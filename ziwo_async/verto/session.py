@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from ..errors import CallGone, ConnectionLost, WrongState
 from ..events import DialogState, Direction, Event, Muted, Unmuted
-from . import messages as m
+from . import params as m
 from .call import CallMachine, Input
 from .effects import Effect, Publish, Refused, Send
 from .frames import Frame, JsonObject, encode_request
