@@ -8,8 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 HERE = Path(__file__).parent
 FILES = ("good.py", "bad.py")
 
@@ -29,7 +27,6 @@ def test_some_lines_are_marked() -> None:
 
 
 def test_mypy_reports_exactly_the_marked_lines(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
     command = [
         sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--show-absolute-path",
         "--config-file=", f"--cache-dir={tmp_path}", "--follow-imports=silent", *(str(HERE / name) for name in FILES),
@@ -44,7 +41,6 @@ def test_mypy_reports_exactly_the_marked_lines(tmp_path: Path) -> None:
 
 
 def test_pyright_reports_exactly_the_marked_lines(tmp_path: Path) -> None:
-    pytest.importorskip("pyright")
     config = tmp_path / "pyrightconfig.json"
     config.write_text(json.dumps({"include": list(FILES), "typeCheckingMode": "strict"}), encoding="utf-8")
     for name in FILES:

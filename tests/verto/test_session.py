@@ -894,3 +894,19 @@ def test_what_is_remembered_of_the_past_is_bounded() -> None:
         session.receive(request("verto.bye", {"callID": f"c{number}"}), 2.0)
     assert session.calls == {}
     assert len(session.ended) == 512
+
+
+def test_a_call_that_was_answered_in_the_moment_of_the_loss_does_not_live_again() -> None:
+    session = ready_session()
+    session.dial("a", "+97150000000", "v=0", 0.0)
+    session.receive(
+        result(only_send(session.dial("b", "+97150000001", "v=0", 0.0)).request_id, message="CALL CREATED"), 0.1
+    )
+    lost = session.disconnected("broken", 1.0)
+    assert {effect.call_id for effect in lost if isinstance(effect, Publish)} == {"a", "b"}
+    session.connected()
+    offered = session.receive(request("verto.attach", {"callID": "b", "sdp": "v=0"}), 2.0)
+    assert [effect.method for effect in offered if isinstance(effect, Send)] == ["verto.bye"]
+    assert not any(isinstance(effect, Publish | RemoteSdp) for effect in offered)
+    ready = session.receive(request("verto.clientReady", {"reattached_sessions": ["b"]}), 2.0)
+    assert ready == [Ready((), (), ())]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -67,8 +66,6 @@ def run(work: Coroutine[Any, Any, int]) -> NoReturn:
     Raises:
         Exit: The work's exit code; 0 after a signal; for a `ZiwoError` its code, after one line on stderr.
     """
-    # Retries are told by what comes of them, not one by one.
-    logging.getLogger("stamina").addHandler(logging.NullHandler())
     try:
         code = asyncio.run(_until_stopped(work))
     except ZiwoError as error:

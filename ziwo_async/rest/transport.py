@@ -47,6 +47,9 @@ from .prepared import Form, Params, Prepared, prepare
 __all__ = ["MAX_BODY", "Transport"]
 
 logger = logging.getLogger("ziwo_async.rest")
+# stamina logs every retry as a warning; without a handler Python would print a bare "stamina.retry_scheduled" on stderr
+# of a program that has set up no logging. Where logging is set up, this changes nothing.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 MAX_BODY = 8 * 1024 * 1024
 """Largest body of an answer in bytes, after decompression. Recordings are not read through here."""

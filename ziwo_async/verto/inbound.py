@@ -104,11 +104,11 @@ def _on_invite(session: SessionMachine, frame: RequestFrame, at: float, effects:
 def _on_attach(session: SessionMachine, frame: RequestFrame, at: float, effects: list[Effect]) -> None:
     attach = m.Attach.read(frame.params)
     call_id = attach.call_id
-    if call_id in session.unsaid and call_id not in session.calls:
-        # We hung this call up, but the bye was lost with the connection: say it again.
+    if call_id in session.ended and call_id not in session.calls:
+        # It is over for us: our bye was lost with the connection, or the answer of the other side was, when the call
+        # counted as unanswered. Its destroy was published, so it cannot live again: the server is told to end it.
         params = bye_params(call_id=call_id, cause="NORMAL_CLEARING", cause_code=16, sessid=session.sessid)
         effects.append(session.send("verto.bye", params, call_id))
-        del session.unsaid[call_id]
         return
     call = session.calls.get(call_id)
     if call is None:

@@ -33,8 +33,7 @@ class SessionMachine:
         auth_expires: When the server will drop the socket (seconds since the epoch), if it told.
         open_requests: The requests that wait for a reply, by id.
         forgotten: Ids of requests nobody waits for any more.
-        ended: Ids of calls that are over.
-        unsaid: Ids of calls we hung up without the server ever confirming it: said again when it offers them.
+        ended: Ids of calls that are over; one that the server offers again is ended there, too.
         offered_again: Calls re-attached on this socket; `strangers` are those of them we had no record of.
     """
 
@@ -57,7 +56,6 @@ class SessionMachine:
         self.open_requests: dict[int, OpenRequest] = {}
         self.forgotten = Recent()
         self.ended = Recent()
-        self.unsaid = Recent()
         self.offered_again: set[str] = set()
         self.strangers: set[str] = set()
 
@@ -86,8 +84,6 @@ class SessionMachine:
             text = f"the connection was lost ({reason}) before {request.method}{about} was answered"
             effects.append(Refused(request_id, ConnectionLost(text, reason=reason, close_code=close_code)))
         for call in list(self.calls.values()):
-            if call.bye_pending:
-                self.unsaid.note(call.call_id)
             self.publish(effects, call, call.connection_lost(at))
         return effects
 
@@ -178,7 +174,6 @@ class SessionMachine:
             CallGone: There is no such call.
         """
         call = self._need(call_id, "hung up", *_LIVE)
-        self.unsaid.note(call_id)
         effects: list[Effect] = []
         self.publish(effects, call, [*call.hang_up(cause, cause_code, at), *call.feed(Input.BYE_TIMEOUT, at)])
         return effects
@@ -195,8 +190,6 @@ class SessionMachine:
         call = self.calls.get(call_id)
         effects: list[Effect] = []
         if call is not None:
-            if call.bye_pending:
-                self.unsaid.note(call_id)
             self.publish(effects, call, call.feed(Input.BYE_TIMEOUT, at))
         return effects
 
