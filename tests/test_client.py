@@ -23,8 +23,8 @@ from ziwo_async import (
     SessionReady,
     ZiwoClient,
     ZiwoError,
+    exit_code,
 )
-from ziwo_async.client import _exit_code
 from ziwo_async.errors import BadCredentials, CannotConnect, ClientClosed, SessionTakenOver
 
 from .phone.kit import Desk, contact_centre, nothing_left, until, within
@@ -142,7 +142,7 @@ async def test_from_env_reads_the_variables(desk: Desk, monkeypatch: pytest.Monk
     ],
 )
 def test_each_kind_of_error_has_its_exit_code(error: ZiwoError, word: str) -> None:
-    assert _exit_code(error) == EXIT_CODES[word]
+    assert exit_code(error) == EXIT_CODES[word]
 
 
 # -- run(), in a process of its own ---------------------------------------------------------------------------------

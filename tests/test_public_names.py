@@ -21,7 +21,7 @@ Muted NotFound NullMedia PartyChanged Phone Profile ProtocolError RateLimited Re
 RequestTimeout Requesting RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady
 SessionRestored SessionTakenOver Settings StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired
 TransferFailed TransportError Trying UnknownFrame Unmuted Verdict VertoError WebrtcConfig WrongState ZiwoClient
-ZiwoError check_flow parse_event
+ZiwoError check_flow exit_code parse_event
 """.split()  # noqa: SIM905
 
 

@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .client import EXIT_CODES, ZiwoClient
+    from .client import EXIT_CODES, ZiwoClient, exit_code
     from .config import Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
     from .errors import (
         ApiError,
@@ -83,10 +83,11 @@ if TYPE_CHECKING:
         Unmuted,
         parse_event,
     )
-    from .phone.call import AttendedTransfer, Call
+    from .phone.call import Call
     from .phone.dispatch import EventStream, Expectation
     from .phone.media import MediaEngine, MediaSession, NullMedia
     from .phone.phone import Phone
+    from .phone.transfer import AttendedTransfer
     from .rest.auth import Credentials
     from .rest.envelope import Reply
     from .rest.models import Profile, WebrtcConfig
@@ -96,7 +97,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOME = {
-    "client": ("EXIT_CODES", "ZiwoClient"),
+    "client": ("EXIT_CODES", "ZiwoClient", "exit_code"),
     "config": ("Liveness", "ReconnectPolicy", "RetryPolicy", "Settings", "Timeouts"),
     "errors": (
         "ApiError", "AuthError", "BadArgument", "BadCredentials", "BadFrame", "CallEnded", "CallError", "CallGone",
@@ -112,10 +113,11 @@ _HOME = {
         "SessionReady", "SessionRestored", "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted",
         "parse_event",
     ),
-    "phone.call": ("AttendedTransfer", "Call"),
+    "phone.call": ("Call",),
     "phone.dispatch": ("EventStream", "Expectation"),
     "phone.media": ("MediaEngine", "MediaSession", "NullMedia"),
     "phone.phone": ("Phone",),
+    "phone.transfer": ("AttendedTransfer",),
     "rest.auth": ("Credentials",),
     "rest.envelope": ("Reply",),
     "rest.models": ("Profile", "WebrtcConfig"),
@@ -216,6 +218,7 @@ __all__ = [
     "ZiwoClient",
     "ZiwoError",
     "check_flow",
+    "exit_code",
     "parse_event",
 ]
 

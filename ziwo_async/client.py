@@ -33,7 +33,7 @@ from .router import Router
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["EXIT_CODES", "ZiwoClient"]
+__all__ = ["EXIT_CODES", "ZiwoClient", "exit_code"]
 
 _log = logging.getLogger("ziwo_async")
 
@@ -259,7 +259,7 @@ class ZiwoClient:
                     stopped.cancel()
         except ZiwoError as error:
             sys.stderr.write(f"ziwo_async: {error}\n")
-            return _exit_code(error)
+            return exit_code(error)
         return EXIT_CODES["stopped"]
 
     # -- events ----------------------------------------------------------------
@@ -351,7 +351,8 @@ class ZiwoClient:
             _log.warning("the position could not be reported as connected after the reconnect: %s", error)
 
 
-def _exit_code(error: ZiwoError) -> int:
+def exit_code(error: ZiwoError) -> int:
+    """The exit code that `run()` and the command line choose for an error."""
     if isinstance(error, SessionTakenOver):
         return EXIT_CODES["taken over"]
     if isinstance(error, ConfigError):

@@ -14,16 +14,6 @@ from typing import Any
 
 import pytest
 
-from ziwo_async import (
-    EXIT_CODES,
-    BadArgument,
-    CallGone,
-    DuplicateSession,
-    RequestTimeout,
-    SessionTakenOver,
-    ZiwoError,
-)
-from ziwo_async.cli.running import exit_code
 from ziwo_async.testing import serve
 
 from .kit import ZIWO, Program, finished, program
@@ -127,20 +117,6 @@ async def test_dial_ends_with_0_when_it_was_answered_and_the_customer_hung_up() 
         code, call = await finished(*ZIWO, "dial", ANSWERS, env=env)
         assert (code, call.err) == (0, [])
         assert "NORMAL_CLEARING, by the other side" in call.text
-
-
-@pytest.mark.parametrize(
-    ("error", "word"),
-    [
-        (SessionTakenOver("x"), "taken over"),
-        (DuplicateSession("x"), "authentication"),
-        (BadArgument("x"), "configuration"),
-        (RequestTimeout("x"), "connection"),
-        (CallGone("x", call_id="c"), "failed"),
-    ],
-)
-def test_exit_codes_are_those_of_run(error: ZiwoError, word: str) -> None:
-    assert exit_code(error) == EXIT_CODES[word]
 
 
 async def test_dial_json() -> None:

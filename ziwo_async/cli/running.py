@@ -12,17 +12,7 @@ from typing import Any, NoReturn
 
 import typer
 
-from .. import (
-    EXIT_CODES,
-    AuthError,
-    ConfigError,
-    Event,
-    EventStream,
-    SessionTakenOver,
-    TransportError,
-    ZiwoClient,
-    ZiwoError,
-)
+from .. import EXIT_CODES, Event, EventStream, ZiwoClient, ZiwoError, exit_code
 
 __all__ = ["fail", "following", "plain", "run"]
 
@@ -44,17 +34,6 @@ def fail(message: str, code: int) -> NoReturn:
     """
     sys.stderr.write(f"ziwo: {plain(message)}\n")
     raise typer.Exit(code)
-
-
-def exit_code(error: ZiwoError) -> int:
-    """The exit code for an error, as `ZiwoClient.run()` chooses it."""
-    if isinstance(error, SessionTakenOver):
-        return EXIT_CODES["taken over"]
-    if isinstance(error, ConfigError):
-        return EXIT_CODES["configuration"]
-    if isinstance(error, AuthError):
-        return EXIT_CODES["authentication"]
-    return EXIT_CODES["connection"] if isinstance(error, TransportError) else EXIT_CODES["failed"]
 
 
 def run(work: Coroutine[Any, Any, int]) -> NoReturn:
