@@ -360,12 +360,15 @@ async def test_nothing_is_published_after_the_phone_said_that_it_is_closed(desk:
     assert desk.seen.session()[-1] == "SessionClosed"
 
 
-async def test_a_server_that_never_closes_its_side_does_not_hold_the_phone(desk: Desk) -> None:
+async def test_a_server_that_never_closes_its_side_does_not_hold_the_phone(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
     phone: Phone = desk.phone(timeouts=Timeouts(close=0.05))
     await phone.start()
     _, call = await desk.talks(phone)
     await desk.sim.faults.half_open(desk.agent)
     await within(phone.aclose(), 3)
     assert call.state is DialogState.DESTROY
+    assert "did not end" not in caplog.text
     # The half-open socket stays at the server until it is reset.
     await desk.sim.faults.cut_phone_socket(desk.agent)

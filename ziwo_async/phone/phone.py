@@ -176,7 +176,8 @@ class Phone:
         try:
             await self._close_politely()
         finally:
-            await self._owner.aclose(self._timeouts.close)
+            # Twice: a peer that ignores the closing handshake may use up the first of it.
+            await self._owner.aclose(2 * self._timeouts.close)
             self.dispatcher.close(ClientClosed("the phone was closed"))
             self._closed.set()
 
