@@ -15,9 +15,13 @@ from pydantic import SecretStr
 
 from ziwo_async import (
     EXIT_CODES,
+    BadArgument,
+    CallGone,
     ConfigError,
     Credentials,
+    DuplicateSession,
     HandlerRejected,
+    RequestTimeout,
     Ringing,
     Router,
     SessionReady,
@@ -139,6 +143,11 @@ async def test_from_env_reads_the_variables(desk: Desk, monkeypatch: pytest.Monk
         (BadCredentials("x"), "authentication"),
         (CannotConnect("x"), "connection"),
         (ClientClosed("x"), "failed"),
+        # The nearest class decides, not the first base: these are subclasses of the ones above.
+        (DuplicateSession("x"), "authentication"),
+        (BadArgument("x"), "configuration"),
+        (RequestTimeout("x"), "connection"),
+        (CallGone("x", call_id="c"), "failed"),
     ],
 )
 def test_each_kind_of_error_has_its_exit_code(error: ZiwoError, word: str) -> None:

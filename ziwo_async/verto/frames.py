@@ -44,7 +44,7 @@ MAX_INBOUND = 1_048_576
 MAX_OUTBOUND = 999_999
 """Longest frame that may be sent, in bytes: mod_verto closes the socket at one more (measured)."""
 MAX_DEPTH = 200
-"""Deepest nesting that is decoded: the limit of the JSON parser."""
+"""Deepest nesting that is decoded: the limit of the JSON parser, which lets arrays be one level deeper."""
 
 
 class RequestFrame(NamedTuple):
