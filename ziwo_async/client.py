@@ -18,6 +18,7 @@ from .config import Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
 from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
 from .events import Event
 from .phone.account import Account
+from .phone.connection import Connector, open_socket
 from .phone.dispatch import EventStream, Expectation, Overflow
 from .phone.media import MediaEngine
 from .phone.owner import finish
@@ -83,6 +84,7 @@ class ZiwoClient:
         autologin: bool = True,
         strict_flows: bool = False,
         session_id: str | SecretStr | None = None,
+        connector: Connector = open_socket,
     ) -> None:
         """Make a client; no I/O happens yet.
 
@@ -107,6 +109,7 @@ class ZiwoClient:
                 end (`PUT /agents/autologin`, `PUT /agents/logout`): without it the agent gets no queue calls.
             strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
             session_id: Verto session id to take up (a secret); by default a new one.
+            connector: Opens the phone's websocket; by default the library `websockets`.
 
         Raises:
             ConfigError: Something is wrong or missing.
@@ -147,6 +150,7 @@ class ZiwoClient:
             timeouts=timeouts,
             reconnect=reconnect,
             liveness=liveness,
+            connector=connector,
             tls=ssl,
             on_ready=self._position_connected,
             strict_flows=strict_flows,

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -77,12 +76,14 @@ class PhoneCore:
         timeouts: Timeouts,
         strict_flows: bool,
         clock: Callable[[], float] = time.time,
+        new_id: Callable[[], str],
     ) -> None:
         self.session = session
         self.dispatcher = dispatcher
         self.owner = owner
         self.timeouts = timeouts
         self.clock = clock
+        self._new_id = new_id
         self.media = MediaTable(media)
         self.calls: dict[str, Call] = {}
         self.connection: Connection | None = None
@@ -283,7 +284,7 @@ class PhoneCore:
         self, number: str, *, user_variables: dict[str, str | bool] | None = None, primary: str | None = None
     ) -> Call:
         """Call a number with a new call id."""
-        return await self.dial(number, str(uuid.uuid4()), user_variables=user_variables, primary=primary)
+        return await self.dial(number, self._new_id(), user_variables=user_variables, primary=primary)
 
     async def dial(
         self, number: str, call_id: str, *, user_variables: dict[str, str | bool] | None, primary: str | None

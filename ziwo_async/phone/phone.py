@@ -32,6 +32,10 @@ __all__ = ["Phone"]
 _log = logging.getLogger("ziwo_async.phone")
 
 
+def _new_id() -> str:
+    return str(uuid.uuid4())
+
+
 class Phone:
     """One agent's phone: makes and takes calls, reconnects by itself, publishes what happens as events.
 
@@ -54,6 +58,7 @@ class Phone:
         session_id: str | None = None,
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
+        new_id: Callable[[], str] = _new_id,
     ) -> None:
         """Make a phone; no I/O happens yet. `ZiwoClient` does this for you.
 
@@ -72,12 +77,13 @@ class Phone:
             session_id: Session id to take up (a secret); by default a new one.
             clock: Tells seconds since the epoch.
             rng: Jitter of the reconnect delays; by default seeded by the system.
+            new_id: Makes the session id and the ids of calls; by default random UUIDs, which nobody can guess.
         """
         self.router = router or Router()
         self._timeouts = timeouts or Timeouts()
         self._owner = TaskOwner("phone", self._crashed)
         self.dispatcher = Dispatcher(self._owner, self.router)
-        session = SessionMachine(login="", sessid=session_id or str(uuid.uuid4()))
+        session = SessionMachine(login="", sessid=session_id or new_id())
         self._core = PhoneCore(
             session=session,
             dispatcher=self.dispatcher,
@@ -86,6 +92,7 @@ class Phone:
             timeouts=self._timeouts,
             strict_flows=strict_flows,
             clock=clock,
+            new_id=new_id,
         )
         self._core.failed = self._fail
         self._account = account
