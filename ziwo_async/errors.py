@@ -31,6 +31,7 @@ can help (``retryable``)::
         MediaError                 the two sides could not agree on media
         TransferFailed             a transfer or a replace was refused
         FlowBroken                 strict_flows: the call left the documented flow
+      LedgerError                  the stored ledger of the calls cannot be read or written
       ExpectTimeout                (also TimeoutError) the awaited event did not come
       StreamOverflow               an event stream with overflow="fail" was read too slowly
       ClientClosed                 the client is closed, or closes now
@@ -65,6 +66,7 @@ __all__ = [
     "Forbidden",
     "HandlerRejected",
     "InvalidInstanceName",
+    "LedgerError",
     "MediaError",
     "NotFound",
     "ProtocolError",
@@ -307,6 +309,10 @@ class TransferFailed(CallError):
 
 class FlowBroken(CallError):
     """Raised instead of publishing `FlowViolation` when `strict_flows` is on (meant for tests)."""
+
+
+class LedgerError(ZiwoError):
+    """The stored ledger cannot be read or written: damaged, of a later version, or sealed with another key."""
 
 
 class ExpectTimeout(ZiwoError, TimeoutError):

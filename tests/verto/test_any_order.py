@@ -8,13 +8,14 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from ziwo_async.errors import CallError
 from ziwo_async.events import DialogEvent, DialogState
 from ziwo_async.verto.effects import Effect, Publish, Refused, Send, Settled
 from ziwo_async.verto.flow import Verdict, check_flow
 from ziwo_async.verto.frames import decode
+from ziwo_async.verto.ledger import Ledger as Stored
 from ziwo_async.verto.session import SessionMachine
 
 from .support import error, events_of, ready_session, reconnect, request, result
@@ -74,6 +75,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.session = SessionMachine(login="agent-0011", sessid="s", agents={"0012"})
         self.now = 0.0
         self.ledger.sent[self.login()] += 1
+
+    @initialize(asks_again=st.booleans())
+    def the_phone_is_made(self, asks_again: bool) -> None:
+        self.session.asks_again = asks_again
 
     def login(self) -> int:
         self.session.connected()
@@ -154,6 +159,32 @@ class AnyOrder(RuleBasedStateMachine):
         self.ledger.take(self.session.disconnected("lost", self.tick()))
         assert self.session.open_requests == {}
 
+    @rule(call_id=ids)
+    def the_phone_asks_for_a_call(self, call_id: str) -> None:
+        if call_id in self.session.calls and self.session.calls[call_id].detached:
+            self.ledger.take([self.session.ask(call_id)])
+
+    @rule(call_id=ids, exists=st.booleans())
+    def the_phone_gives_a_call_up(self, call_id: str, exists: bool) -> None:
+        self.ledger.take(self.session.lose(call_id, self.tick(), exists=exists))
+
+    @rule()
+    def the_process_is_killed_and_another_takes_over(self) -> None:
+        old = self.session
+        left = Stored.from_json(old.ledger(self.now).to_json())
+        self.ledger.done.update(dict.fromkeys(old.open_requests, 1))
+        next_id = max(self.ledger.sent) + 1
+        self.session = SessionMachine(
+            login=old.login, sessid="another", agents={"0012"}, first_id=next_id, asks_again=old.asks_again
+        )
+        effects = self.session.restore(left, self.tick())
+        for call in self.session.calls.values():
+            assert call.detached
+            assert call.data == old.calls[call.call_id].data
+        self.ledger.take(effects)
+        assert self.session.sessid == "s"
+        self.ledger.sent[self.login()] += 1
+
     @rule()
     def a_new_socket_logs_in(self) -> None:
         self.ledger.take(self.session.disconnected("lost", self.tick()))
@@ -177,9 +208,11 @@ class AnyOrder(RuleBasedStateMachine):
         self.ledger.take(self.session.receive(result(login), self.tick()))
         self.receive("verto.clientReady", reattached_sessions=[])
         for call_id in list(self.session.calls):
+            self.ledger.take(self.session.lose(call_id, self.tick(), exists=False))
             self.ledger.take(self.session.bye_timed_out(call_id, self.tick()))
         assert self.session.calls == {}
-        assert self.session.open_requests == {}
+        assert {request.method for request in self.session.open_requests.values()} <= {"verto.bye"}
+        assert self.session.unsaid == {}
         assert self.ledger.flows == {}
         assert len(self.ledger.ended) == began
         for flow in self.ledger.ended:

@@ -24,6 +24,7 @@ from ..events import (
     trusted,
 )
 from . import direction as rules
+from .ledger import LedgerCall
 from .messages import Attach, Bye, Display, Invite
 from .table import ROWS, Ignore, Input, Move, Violate
 
@@ -100,6 +101,20 @@ class CallMachine:
         self._fields: dict[str, Any] = _BLANK.copy()
         self._fields["call_id"] = self._fields["primary_call_id"] = call_id
 
+    @classmethod
+    def restored(cls, entry: LedgerCall, *, agents: Collection[str] = ()) -> CallMachine:
+        """Make the machine of a call from a ledger. It waits to be re-attached, if it was answered.
+
+        Args:
+            entry: What the ledger says.
+            agents: ccLogins of the contact centre's agents.
+        """
+        call = cls(entry.data.call_id, agents=agents)
+        call.state, call.flow, call._resume = entry.state, entry.flow, entry.resume
+        call.media_told = entry.media_told
+        call._fields = {name: getattr(entry.data, name) for name in _BLANK}
+        return call
+
     # -- what the call is ------------------------------------------------------------
 
     @property
@@ -108,6 +123,22 @@ class CallMachine:
         if self._data is None:
             self._data = trusted(CallData, dict(self._fields))
         return self._data
+
+    @property
+    def entry(self) -> LedgerCall | None:
+        """What a ledger must keep of the call; None before its first state."""
+        if self.state is None:
+            return None
+        return trusted(
+            LedgerCall,
+            {
+                "data": self.data,
+                "state": self.state,
+                "flow": self.flow,
+                "resume": self._resume,
+                "media_told": self.media_told,
+            },
+        )
 
     @property
     def headers(self) -> dict[str, str]:

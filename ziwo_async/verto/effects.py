@@ -88,11 +88,13 @@ class Ready(NamedTuple):
         kept: Calls of ours that the server re-attached.
         lost: Calls of ours that ended in the gap.
         unknown: Calls the server re-attached that we had no record of.
+        missing: Answered calls of ours that it did not re-attach, when the session is to ask for them once more.
     """
 
     kept: tuple[str, ...]
     lost: tuple[str, ...]
     unknown: tuple[str, ...]
+    missing: tuple[str, ...] = ()
 
 
 class PickupAsked(NamedTuple):

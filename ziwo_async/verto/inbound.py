@@ -14,7 +14,6 @@ from . import replies
 from .call import CallMachine, Input
 from .effects import DialAsked, Effect, LoggedIn, PickupAsked, Publish, Ready, Refused, RemoteSdp, Settled, TakenOver
 from .frames import BatchFrame, ErrorFrame, Frame, JsonObject, RequestFrame, ResultFrame, UnreadableFrame
-from .params import bye_params
 from .parts import OpenRequest, Phase
 
 if TYPE_CHECKING:
@@ -83,13 +82,18 @@ def _on_ready(session: SessionMachine, frame: RequestFrame, at: float, effects: 
     listed = set(m.ClientReady.read(frame.params).reattached_sessions) | session.offered_again
     if session.phase is not Phase.TAKEN_OVER:
         session.phase = Phase.READY
-    lost = [call for call in session.calls.values() if call.detached and call.call_id not in listed]
+    missing = [call for call in session.calls.values() if call.detached and call.call_id not in listed]
+    lost = [] if session.asks_again else missing
     for call in lost:
         session.publish(effects, call, call.gone(at))
+    for call_id, cause in session.unsaid.items():
+        effects.append(session.bye(call_id, cause))
+    session.unsaid.clear()
     kept = {call_id for call_id in listed if call_id in session.calls and call_id not in session.strangers}
     # A call that is over for us was told to be so when it was offered: it is no stranger.
     unknown = {call_id for call_id in listed - kept if call_id in session.calls or call_id not in session.ended}
-    effects.append(Ready(tuple(sorted(kept)), tuple(call.call_id for call in lost), tuple(sorted(unknown))))
+    left = tuple(call.call_id for call in missing if not call.is_over)
+    effects.append(Ready(tuple(sorted(kept)), tuple(call.call_id for call in lost), tuple(sorted(unknown)), left))
 
 
 def _on_invite(session: SessionMachine, frame: RequestFrame, at: float, effects: list[Effect]) -> None:
@@ -107,8 +111,7 @@ def _on_attach(session: SessionMachine, frame: RequestFrame, at: float, effects:
     if call_id in session.ended and call_id not in session.calls:
         # It is over for us: our bye was lost with the connection, or the answer of the other side was, when the call
         # counted as unanswered. Its destroy was published, so it cannot live again: the server is told to end it.
-        params = bye_params(call_id=call_id, cause="NORMAL_CLEARING", cause_code=16, sessid=session.sessid)
-        effects.append(session.send("verto.bye", params, call_id))
+        effects.append(session.bye(call_id, session.unsaid.pop(call_id, "NORMAL_CLEARING")))
         return
     call = session.calls.get(call_id)
     if call is None:

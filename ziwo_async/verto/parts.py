@@ -27,7 +27,7 @@ class OpenRequest(NamedTuple):
 
     Attributes:
         method: Its method.
-        action: Action of a `verto.modify`, else empty.
+        action: Action of a `verto.modify`, cause of a `verto.bye`, else empty.
         call_id: The call it is about, if any.
         stale: Whether that call is over: the reply says nothing about a later call that uses the id again.
     """

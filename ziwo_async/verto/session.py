@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
+from pydantic import SecretStr
+
 from ..errors import CallGone, ConnectionLost, WrongState
 from ..events import DialogState, Direction, Event, Muted, Unmuted
 from . import params as m
@@ -16,6 +18,7 @@ from .call import CallMachine, Input
 from .effects import Effect, Publish, Refused, Send
 from .frames import Frame, JsonObject, encode_request
 from .inbound import receive
+from .ledger import Ledger
 from .parts import OpenRequest, Phase, Recent
 
 __all__ = ["Phase", "SessionMachine"]
@@ -34,10 +37,15 @@ class SessionMachine:
         open_requests: The requests that wait for a reply, by id.
         forgotten: Ids of requests nobody waits for any more.
         ended: Ids of calls that are over; one that the server offers again is ended there, too.
+        unsaid: Calls that are over for us while the server could not be told, with the cause; told once it is ready.
+        asks_again: Whether answered calls that were not re-attached are left for `ask` and `lose`, instead of being
+            over at once.
         offered_again: Calls re-attached on this socket; `strangers` are those of them we had no record of.
     """
 
-    def __init__(self, *, login: str, sessid: str, agents: Collection[str] = (), first_id: int = 1) -> None:
+    def __init__(
+        self, *, login: str, sessid: str, agents: Collection[str] = (), first_id: int = 1, asks_again: bool = False
+    ) -> None:
         """Make a session that is not connected.
 
         Args:
@@ -45,6 +53,7 @@ class SessionMachine:
             sessid: Our session id.
             agents: ccLogins of the contact centre's agents, for the direction `internal`.
             first_id: Id of the first request.
+            asks_again: Leave answered calls that were not re-attached for `ask` and `lose`.
         """
         self.login = login
         self.sessid = sessid
@@ -56,6 +65,8 @@ class SessionMachine:
         self.open_requests: dict[int, OpenRequest] = {}
         self.forgotten = Recent()
         self.ended = Recent()
+        self.unsaid: dict[str, str] = {}
+        self.asks_again = asks_again
         self.offered_again: set[str] = set()
         self.strangers: set[str] = set()
 
@@ -83,6 +94,9 @@ class SessionMachine:
             about = f" of call {request.call_id}" if request.call_id else ""
             text = f"the connection was lost ({reason}) before {request.method}{about} was answered"
             effects.append(Refused(request_id, ConnectionLost(text, reason=reason, close_code=close_code)))
+            if request.method == "verto.bye" and request.call_id is not None:
+                # It may not have arrived: said again after the next login, which does no harm when it had.
+                self.unsaid[request.call_id] = request.action
         for call in list(self.calls.values()):
             self.publish(effects, call, call.connection_lost(at))
         return effects
@@ -163,11 +177,11 @@ class SessionMachine:
         """
         call = self._need(call_id, "hung up", *_LIVE)
         params = m.bye_params(call_id=call_id, cause=cause, cause_code=cause_code, sessid=self.sessid)
-        send = self.send("verto.bye", params, call_id)
+        send = self.send("verto.bye", params, call_id, cause)
         return self._after(send, call, call.hang_up(cause, cause_code, at))
 
     def hang_up_unsent(self, call_id: str, cause: str, cause_code: int | None, at: float) -> list[Effect]:
-        """End a call while there is no connection: over for us now, said to the server when it offers the call again.
+        """End a call while there is no connection: over for us now, said to the server after the next login.
 
         Raises:
             WrongState: The call is being hung up or over.
@@ -175,7 +189,36 @@ class SessionMachine:
         """
         call = self._need(call_id, "hung up", *_LIVE)
         effects: list[Effect] = []
+        self.unsaid[call_id] = cause
         self.publish(effects, call, [*call.hang_up(cause, cause_code, at), *call.feed(Input.BYE_TIMEOUT, at)])
+        return effects
+
+    def bye(self, call_id: str, cause: str) -> Send:
+        """Tell the server to end a call that is over for us."""
+        params = m.bye_params(call_id=call_id, cause=cause, cause_code=None, sessid=self.sessid)
+        return self.send("verto.bye", params, call_id, cause)
+
+    def ask(self, call_id: str) -> Send:
+        """Ask whether the server knows a call: it answers an action it does not know with the call's state (measured).
+
+        A call that is gone is told to be over by the reply, `CALL DOES NOT EXIST`.
+        """
+        return self.send("verto.modify", m.modify_params(call_id=call_id, action="status", sessid=self.sessid), call_id)
+
+    def lose(self, call_id: str, at: float, *, exists: bool) -> list[Effect]:
+        """Give up a call that was asked for in vain.
+
+        Args:
+            call_id: The call.
+            at: Now, in seconds since the epoch.
+            exists: Whether the server still has it: then it is told to end it, since nobody is there any more.
+        """
+        effects: list[Effect] = []
+        call = self.calls.get(call_id)
+        if call is not None and call.detached:
+            self.publish(effects, call, call.gone(at))
+            if exists:
+                effects.append(self.bye(call_id, "NORMAL_CLEARING"))
         return effects
 
     def abandon(self, at: float) -> list[Effect]:
@@ -184,6 +227,43 @@ class SessionMachine:
         for call in list(self.calls.values()):
             self.publish(effects, call, call.gone(at))
         return effects
+
+    # -- the ledger ------------------------------------------------------------
+
+    def ledger(self, at: float) -> Ledger:
+        """What another process must know to take the calls over.
+
+        Args:
+            at: Now, in seconds since the epoch.
+        """
+        entries = [call.entry for call in self.calls.values()]
+        calls = tuple(entry for entry in entries if entry is not None)
+        unsaid = {**self._unconfirmed(), **self.unsaid}
+        return Ledger(login=self.login, sessid=SecretStr(self.sessid), saved_at=at, calls=calls, unsaid=unsaid)
+
+    def restore(self, ledger: Ledger, at: float) -> list[Effect]:
+        """Take over what another process left. Answered calls wait to be re-attached, the others are over.
+
+        Args:
+            ledger: What it left.
+            at: Now, in seconds since the epoch.
+        """
+        self.sessid = ledger.sessid.get_secret_value()
+        effects: list[Effect] = []
+        for call_id, cause in ledger.unsaid.items():
+            self.unsaid[call_id] = cause
+            self.ended.note(call_id)
+        for entry in ledger.calls:
+            call = self.calls[entry.data.call_id] = CallMachine.restored(entry, agents=self.agents)
+            self.publish(effects, call, call.connection_lost(at))
+        return effects
+
+    def _unconfirmed(self) -> dict[str, str]:
+        return {
+            request.call_id: request.action
+            for request in self.open_requests.values()
+            if request.method == "verto.bye" and request.call_id is not None
+        }
 
     def bye_timed_out(self, call_id: str, at: float) -> list[Effect]:
         """Nothing confirmed our bye within its time limit: the call is over for us, and perhaps for nobody else."""
@@ -300,6 +380,8 @@ class SessionMachine:
 
     def begin(self, call_id: str) -> CallMachine:
         """Make the machine of a new call."""
+        # An id that is used again: the bye that was left unsaid was for the old call.
+        self.unsaid.pop(call_id, None)
         call = self.calls[call_id] = CallMachine(call_id, agents=self.agents)
         return call
 
