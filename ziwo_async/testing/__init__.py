@@ -12,13 +12,17 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .proxy import FaultProxy, Traffic
     from .world import FAST_RECONNECT, FAST_SERVER, ServedWorld, serve
 
-__all__ = ["FAST_RECONNECT", "FAST_SERVER", "ServedWorld", "serve"]
+__all__ = ["FAST_RECONNECT", "FAST_SERVER", "FaultProxy", "ServedWorld", "Traffic", "serve"]
+
+_HOMES = {"FaultProxy": "proxy", "Traffic": "proxy"}
+"""Modules of the names that are not in `world`."""
 
 
 def __getattr__(name: str) -> Any:
     # On first use: pytest imports this package for the plugin, whether a test wants it or not.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(".world", __name__), name)
+    return getattr(importlib.import_module(f".{_HOMES.get(name, 'world')}", __name__), name)
