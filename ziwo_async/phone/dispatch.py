@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from types import TracebackType
 from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
@@ -82,6 +82,8 @@ class Dispatcher:
             owner, _start, self._run_failed, lane_limit=lane_limit, overflowed=self._overflowed
         )
         self._during: dict[str, list[tuple[TaskHandle, float]]] = {}
+        # The call of each running task, those of destroyed calls too, while they use up their grace.
+        self._tasks: dict[object, str] = {}
         self._telling_overflow = False
 
     # -- publishing ------------------------------------------------------------
@@ -128,11 +130,14 @@ class Dispatcher:
             self._failed(registration, event, error)
             return False
 
-    async def _run(self, run: _Run) -> None:
+    async def _run_during(self, token: object, run: _Run) -> None:
         try:
             await _start(run)
         except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told as HandlerFailed
             self._run_failed(run, error)
+        finally:
+            del self._tasks[token]
+            self._lanes.emptied.ring()
 
     def _run_failed(self, run: _Run, error: Exception) -> None:
         self._failed(run[0], run[2], error)
@@ -175,9 +180,9 @@ class Dispatcher:
     # -- handlers that last as long as the call --------------------------------
 
     def _start_during(self, registration: Registration, call: object, event: CallEvent) -> None:
-        handle = self._owner.spawn(
-            f"{registration.name} of call {event.call_id}", self._run, (registration, call, event)
-        )
+        name, token = f"{registration.name} of call {event.call_id}", object()
+        handle = self._owner.spawn(name, self._run_during, token, (registration, call, event))
+        self._tasks[token] = event.call_id
         running = self._during.setdefault(event.call_id, [])
         running[:] = [(task, grace) for task, grace in running if not task.done]
         running.append((handle, registration.grace))
@@ -232,8 +237,22 @@ class Dispatcher:
         return len(self._waiters) + len(self._streams)
 
     async def idle(self) -> None:
-        """Wait until no event waits for a handler of `on` and none runs."""
-        await self._lanes.idle()
+        """Wait until no event waits for a handler of `on` and none runs. Ends too when the phone closes."""
+        while self._owner.running and self._lanes.busy():
+            await self._lanes.emptied.wait()
+
+    async def handlers_done(self, *, but_not: Collection[str] = ()) -> None:
+        """Wait until no handler of `on` waits or runs, and no task of `during` runs. Ends too when the phone closes.
+
+        Never ends in a handler, which would wait for itself.
+
+        Args:
+            but_not: Ids of calls whose handlers and tasks may go on.
+        """
+        while self._owner.running and (
+            self._lanes.busy(but_not) or any(call_id not in but_not for call_id in self._tasks.values())
+        ):
+            await self._lanes.emptied.wait()
 
     def close(self, error: ZiwoError) -> None:
         """End every waiter and stream: waiters with the error, streams after what they hold."""
@@ -244,6 +263,7 @@ class Dispatcher:
         for stream in tuple(self._streams):
             stream.end()
         self._streams.clear()
+        self._lanes.emptied.ring()
 
 
 class EventStream(Generic[E]):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Generic, TypeVar
 
 from .owner import TaskOwner
@@ -32,11 +32,36 @@ class _Lane(Generic[T]):
         self.queued = False
 
 
+class Bell:
+    """Wakes everybody who waits for the next change."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self) -> None:
+        self.waiting: list[asyncio.Future[None]] = []
+
+    def ring(self) -> None:
+        """Wake all."""
+        for waiter in self.waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    async def wait(self) -> None:
+        """Wait for the next ring."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiting.append(waiter)
+        try:
+            await waiter
+        finally:
+            self.waiting.remove(waiter)
+
+
 class Lanes(Generic[T]):
     """Runs items in one lane per key.
 
     Attributes:
         dropped: How many items were dropped because their lane was full.
+        emptied: Rung when a lane has nothing more to do.
     """
 
     def __init__(
@@ -68,15 +93,13 @@ class Lanes(Generic[T]):
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tending = False
         self._workers = 0
-        self._quiet = asyncio.Event()
-        self._quiet.set()
+        self.emptied = Bell()
 
     def put(self, key: str | None, item: T) -> None:
         """Queue an item behind the others of its lane. Never blocks."""
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = _Lane(key)
-            self._quiet.clear()
         items = lane.items
         if len(items) >= self._limit:
             items.popleft()
@@ -96,9 +119,9 @@ class Lanes(Generic[T]):
         lane = self._lanes.get(key)
         return len(lane.items) if lane is not None else 0
 
-    async def idle(self) -> None:
-        """Wait until every lane is empty and no handler runs."""
-        await self._quiet.wait()
+    def busy(self, but_not: Collection[str] = ()) -> bool:
+        """Whether something waits or runs in a lane, those of the named keys left out."""
+        return any(key not in but_not for key in self._lanes)
 
     def _tend(self) -> None:
         """Give ready lanes to a worker; looks again in the next turn of the loop, in case that one got suspended."""
@@ -134,8 +157,8 @@ class Lanes(Generic[T]):
                         await asyncio.sleep(0)
                 lane.queued = False
                 del self._lanes[lane.key]
-                if not self._lanes:
-                    self._quiet.set()
+                if self.emptied.waiting:
+                    self.emptied.ring()
             if len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
