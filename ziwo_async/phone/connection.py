@@ -22,7 +22,7 @@ from ..config import Liveness, Timeouts
 from ..errors import CannotConnect, ConnectionLost, TransportError
 from . import wire
 
-__all__ = ["Connection", "Connector", "Socket", "open_socket"]
+__all__ = ["Connection", "Connector", "Socket", "how_it_ended", "open_socket"]
 
 # Frames over 1 MiB are told and skipped by the decoder; what is over this ends the socket, so that memory is bounded.
 _HARD_LIMIT = 8 * 1_048_576
@@ -168,6 +168,20 @@ async def open_socket(url: str, timeouts: Timeouts, tls: ssl.SSLContext | None) 
         ) from None
 
 
+def how_it_ended(closed: ConnectionClosed) -> tuple[int | None, str]:
+    """Give the close code that the server sent, if any, and the reason in words for people.
+
+    Args:
+        closed: What the socket says of its end.
+    """
+    frame, who = (closed.rcvd, "the server closed the connection") if closed.rcvd else (closed.sent, "")
+    if frame is None:
+        return None, "the connection broke without a word"
+    said = f" ({frame.reason})" if frame.reason else ""
+    text = f"{who or 'the connection was closed'} with code {frame.code}{said}"
+    return (frame.code if closed.rcvd else None), text
+
+
 class Connection:
     """One open websocket.
 
@@ -223,17 +237,8 @@ class Connection:
             raise broken[0]
 
     def _note(self, closed: ConnectionClosed) -> None:
-        self.close_code = closed.rcvd.code if closed.rcvd is not None else None
-        if self.reason:
-            return
-        if closed.rcvd is not None:
-            said = f" ({closed.rcvd.reason})" if closed.rcvd.reason else ""
-            self.reason = f"the server closed the connection with code {closed.rcvd.code}{said}"
-        elif closed.sent is not None:
-            said = f" ({closed.sent.reason})" if closed.sent.reason else ""
-            self.reason = f"the connection was closed with code {closed.sent.code}{said}"
-        else:
-            self.reason = "the connection broke without a word"
+        self.close_code, reason = how_it_ended(closed)
+        self.reason = self.reason or reason
 
     async def write(self, text: str) -> None:
         """Send one frame, in the order of calls.
