@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from ziwo_async.errors import CallError
 from ziwo_async.events import DialogEvent, Event, FlowViolation, UnknownFrame
 from ziwo_async.verto.effects import Effect, Publish, Refused, Send
-from ziwo_async.verto.frames import ErrorFrame, Frame, ResultFrame, decode
+from ziwo_async.verto.frames import Frame, decode
+from ziwo_async.verto.recording import read_recording
+from ziwo_async.verto.replay import ReplayedPhone, Replayer
 from ziwo_async.verto.session import SessionMachine
 
 DATA = Path(__file__).parent.parent / "data"
@@ -35,10 +36,8 @@ QUIRK_NAMES = (
 )  # fmt: skip
 """Captured errors, limits and quirks of the server."""
 
-_CAUSES = {16: "NORMAL_CLEARING", 17: "USER_BUSY", 21: "CALL_REJECTED"}
 BEGIN = 1_795_368_000.0
 """When a replay begins, in seconds since the epoch."""
-_END_OF_SOCKET = ("ws closed", "abrupt TCP abort")
 
 
 # -- short ways --------------------------------------------------------------------------------------------------------
@@ -129,137 +128,31 @@ def expected(name: str) -> dict[str, Any]:
     return loaded
 
 
-class Phone:
-    """One captured client: a session machine that lives on over the sockets of one session id."""
-
-    def __init__(self, name: str, sessid: str | None, first_id: int) -> None:
-        self.name = name
-        self.sessid = sessid
-        # Recorded ids begin at 1 on each socket; ours are far away, so that only mapped replies find a request.
-        self.session = SessionMachine(login="agent-0011", sessid=sessid or name, first_id=first_id)
-        self.socket: str | None = None
-        self.taken_over = False
-        self.ids: dict[str, int] = {}
-
-
-class Replay:
-    """Feeds a transcript through session machines, one per captured client, frame by frame."""
+class Replay(Replayer):
+    """Replays a transcript, and can end what it leaves open."""
 
     def __init__(self, name: str) -> None:
         self.lines = transcript(name)
-        self.phones: list[Phone] = []
-        self.effects: list[tuple[Phone, Effect]] = []
-        self.refused_commands: list[list[Any]] = []
-        self._by_socket: dict[str, Phone] = {}
-        self._sessids = dict(reversed(list(self._logins())))
+        lines = (json.dumps(line).encode() + b"\n" for line in self.lines)
+        super().__init__(read_recording(lines, began=BEGIN).entries)
 
-    def _logins(self) -> Iterator[tuple[str, str | None]]:
-        for line in self.lines:
-            frame = line.get("frame")
-            if line["dir"] == "send" and isinstance(frame, dict) and frame.get("method") == "login":
-                params = frame.get("params")
-                if isinstance(params, dict):
-                    yield line["conn"], params.get("sessid")
-
-    def run(self) -> Replay:
+    def whole(self) -> Replay:
         """Replay every line."""
-        for line in self.lines:
-            socket, at = line["conn"], BEGIN + line["rel"]
-            if line["dir"] == "note":
-                self._note(line["note"], socket, at)
-            elif line["dir"] == "send":
-                self._sent(self._by_socket[socket], line.get("frame"), at)
-            else:
-                text = json.dumps(line["frame"]) if "frame" in line else line["raw"]
-                self._received(self._by_socket[socket], text, at)
+        assert self.run()
         return self
 
     def drain(self) -> None:
         """End every phone: the sockets are lost, and the server has none of the calls any more."""
         at = BEGIN + max(line["rel"] for line in self.lines) + 1
         for phone in self.phones:
-            self._take(phone, phone.session.disconnected("drain", at))
-            self._take(phone, reconnect(phone.session, at=at))
-
-    def _note(self, note: str, socket: str, at: float) -> None:
-        phone = self._by_socket.get(socket)
-        if note == "ws open":
-            phone = self._phone_of(socket)
-            phone.socket = socket
-            phone.ids = {}
-            phone.session.connected()
-            self._by_socket[socket] = phone
-        elif phone is not None and phone.socket == socket and (note in _END_OF_SOCKET or note.startswith("network")):
-            phone.socket = None
-            self._take(phone, phone.session.disconnected(note, at))
-
-    def _phone_of(self, socket: str) -> Phone:
-        sessid = self._sessids.get(socket)
-        for phone in reversed(self.phones):
-            if sessid and phone.sessid == sessid and phone.socket is None and not phone.taken_over:
-                return phone
-        self.phones.append(Phone(socket, sessid, first_id=1_000_000 * (len(self.phones) + 1)))
-        return self.phones[-1]
-
-    def _received(self, phone: Phone, text: str, at: float) -> None:
-        frame = decode(text)
-        if isinstance(frame, ResultFrame | ErrorFrame) and frame.id is not None:
-            mapped = phone.ids.pop(json.dumps(json.loads(text)["id"]), None)
-            frame = frame if mapped is None else frame._replace(id=mapped)
-        self._take(phone, phone.session.receive(frame, at))
-
-    def _sent(self, phone: Phone, frame: Any, at: float) -> None:
-        if not isinstance(frame, dict) or not isinstance(frame.get("method"), str):
-            return
-        method = frame["method"]
-        params = frame.get("params")
-        params = params if isinstance(params, dict) else {}
-        try:
-            effects = self._command(phone, method, params, at)
-        except CallError as refusal:
-            self.refused_commands.append([phone.name, method, refusal.call_id, type(refusal).__name__])
-            effects = [phone.session.request(method, params)]
-        send = only_send(effects)
-        assert send.method == method
-        phone.ids[json.dumps(frame.get("id"))] = send.request_id
-        self._take(phone, effects)
-
-    def _command(self, phone: Phone, method: str, params: dict[str, Any], at: float) -> list[Effect]:
-        """Give the command that the captured client gave; malformed and unknown ones as plain requests."""
-        session = phone.session
-        if method == "login":
-            return [session.log_in(str(params.get("passwd")))]
-        dialog = params.get("dialogParams")
-        call_id = dialog.get("callID") if isinstance(dialog, dict) else None
-        sdp = params.get("sdp")
-        if isinstance(call_id, str) and call_id:
-            assert isinstance(dialog, dict)
-            if method == "verto.bye":
-                code = params.get("causeCode")
-                code = None if code is None else int(code)
-                cause = params.get("cause") or _CAUSES.get(code or 16, "NORMAL_CLEARING")
-                return session.hang_up(call_id, cause, code, at)
-            if method == "verto.modify":
-                return session.modify(call_id, str(params.get("action")))
-            if isinstance(sdp, str) and sdp:
-                if method == "verto.invite":
-                    return session.dial(call_id, dialog.get("destination_number", ""), sdp, at)
-                if method == "verto.answer":
-                    return session.answer(call_id, sdp, at)
-                if method == "verto.attach":
-                    return session.attach(call_id, sdp)
-        return [session.request(method, params)]
-
-    def _take(self, phone: Phone, effects: list[Effect]) -> None:
-        for effect in effects:
-            phone.taken_over = phone.taken_over or type(effect).__name__ == "TakenOver"
-            self.effects.append((phone, effect))
+            self.take(phone, phone.session.disconnected("drain", at), at)
+            self.take(phone, reconnect(phone.session, at=at), at)
 
     # -- what came out ------------------------------------------------------------
 
-    def dialogs(self) -> list[tuple[Phone, list[DialogEvent]]]:
+    def dialogs(self) -> list[tuple[ReplayedPhone, list[DialogEvent]]]:
         """Each call's events, calls in the order they began; a re-used call id is a new call."""
-        calls: list[tuple[Phone, list[DialogEvent]]] = []
+        calls: list[tuple[ReplayedPhone, list[DialogEvent]]] = []
         open_calls: dict[tuple[str, str], list[DialogEvent]] = {}
         for phone, effect in self.effects:
             if isinstance(effect, Publish) and isinstance(effect.event, DialogEvent):
@@ -272,11 +165,11 @@ class Replay:
                     del open_calls[key]
         return calls
 
-    def refusals(self) -> list[tuple[Phone, Refused]]:
+    def refusals(self) -> list[tuple[ReplayedPhone, Refused]]:
         """Requests that the server refused."""
         return [(phone, effect) for phone, effect in self.effects if isinstance(effect, Refused)]
 
-    def published(self, kind: type[Event]) -> list[tuple[Phone, Event]]:
+    def published(self, kind: type[Event]) -> list[tuple[ReplayedPhone, Event]]:
         """Events of one kind."""
         return [
             (phone, effect.event)
@@ -284,10 +177,10 @@ class Replay:
             if isinstance(effect, Publish) and isinstance(effect.event, kind)
         ]
 
-    def violations(self) -> list[tuple[Phone, Event]]:
+    def violations(self) -> list[tuple[ReplayedPhone, Event]]:
         """Flow violations."""
         return self.published(FlowViolation)
 
-    def unknown(self) -> list[tuple[Phone, Event]]:
+    def unknown(self) -> list[tuple[ReplayedPhone, Event]]:
         """Frames nobody had a word for."""
         return self.published(UnknownFrame)

@@ -42,14 +42,14 @@ def seen_call(phone: str, events: list[DialogEvent]) -> dict[str, Any]:
 
 @all_transcripts
 def test_every_captured_call_goes_through_exactly_the_expected_flow(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     wanted = [{key: call[key] for key in call if key != "open_because"} for call in expected(name)["calls"]]
     assert [seen_call(phone.name, events) for phone, events in replay.dialogs()] == wanted
 
 
 @all_transcripts
 def test_no_captured_call_violates_the_documented_flow(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     assert replay.violations() == []
     for _, events in replay.dialogs():
         for event in events:
@@ -58,7 +58,7 @@ def test_no_captured_call_violates_the_documented_flow(name: str) -> None:
 
 @all_transcripts
 def test_every_event_carries_the_flow_so_far_with_the_capture_s_own_times(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     times = {BEGIN + line["rel"] for line in replay.lines}
     for _, events in replay.dialogs():
         for index, event in enumerate(events):
@@ -70,7 +70,7 @@ def test_every_event_carries_the_flow_so_far_with_the_capture_s_own_times(name: 
 
 @all_transcripts
 def test_a_captured_call_stays_open_only_for_a_stated_reason_and_ends_once_when_drained(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     wanted = expected(name)["calls"]
     replay.drain()
     dialogs = replay.dialogs()
@@ -89,7 +89,7 @@ def test_a_captured_call_stays_open_only_for_a_stated_reason_and_ends_once_when_
 
 @all_transcripts
 def test_frames_nobody_has_a_word_for_are_exactly_the_listed_ones(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     wanted = {(phone, reason): count for phone, reason, count in expected(name)["unknown"]}
     seen: Counter[tuple[str, str]] = Counter()
     for phone, event in replay.unknown():
@@ -104,12 +104,12 @@ def test_frames_nobody_has_a_word_for_are_exactly_the_listed_ones(name: str) -> 
 @pytest.mark.parametrize("name", FLOW_NAMES)
 def test_a_captured_call_flow_holds_no_unknown_frame_at_all(name: str) -> None:
     assert expected(name)["unknown"] == []
-    assert Replay(name).run().unknown() == []
+    assert Replay(name).whole().unknown() == []
 
 
 @all_transcripts
 def test_refused_requests_become_the_typed_errors_of_the_table(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     methods = {effect.request_id: effect.method for _, effect in replay.effects if isinstance(effect, Send)}
     seen: list[list[Any]] = []
     for phone, refused in replay.refusals():
@@ -130,7 +130,7 @@ def test_refused_requests_become_the_typed_errors_of_the_table(name: str) -> Non
 
 @all_transcripts
 def test_every_request_is_settled_or_refused_once_when_its_socket_is_gone(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     replay.drain()
     sent = [e.request_id for _, e in replay.effects if isinstance(e, Send)]
     done = Counter(e.request_id for _, e in replay.effects if isinstance(e, Settled | Refused))
@@ -141,12 +141,12 @@ def test_every_request_is_settled_or_refused_once_when_its_socket_is_gone(name: 
 
 @all_transcripts
 def test_commands_that_make_no_sense_are_refused_before_they_are_sent(name: str) -> None:
-    assert Replay(name).run().refused_commands == expected(name)["refused_commands"]
+    assert [list(refused) for refused in Replay(name).whole().refused_commands] == expected(name)["refused_commands"]
 
 
 @all_transcripts
 def test_wishes_of_the_server_come_out_as_effects(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
 
     def of(kind: type[Effect]) -> list[tuple[str, Any]]:
         return [(phone.name, effect) for phone, effect in replay.effects if isinstance(effect, kind)]
@@ -159,7 +159,7 @@ def test_wishes_of_the_server_come_out_as_effects(name: str) -> None:
 
 @all_transcripts
 def test_messages_for_the_agent_come_out_as_events(name: str) -> None:
-    replay = Replay(name).run()
+    replay = Replay(name).whole()
     seen = [
         [phone.name, type(event).__name__, event.call_id, event.data if isinstance(event, AgentMessage) else event.text]
         for phone, event in _messages(replay)
@@ -174,7 +174,7 @@ def _messages(replay: Replay) -> list[tuple[Any, AgentMessage | TextMessage]]:
 
 @all_transcripts
 def test_every_event_of_a_replay_survives_the_way_through_json(name: str) -> None:
-    for _, event in Replay(name).run().published(Event):
+    for _, event in Replay(name).whole().published(Event):
         assert parse_event(event.model_dump(mode="json", by_alias=True)) == event
         assert parse_event(event.model_dump_json(by_alias=True)) == event
 
