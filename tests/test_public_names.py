@@ -17,7 +17,7 @@ CallData CallEnded CallError CallEvent CallGone CallRefused CannotConnect Client
 ConnectionLost Credentials DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early Event
 EventStream EventsDropped ExpectTimeout Expectation FlowBroken FlowChecker FlowReport FlowViolation Forbidden
 HandlerFailed HandlerRejected Hangup HangupBy Held InvalidInstanceName Liveness MediaEngine MediaError MediaSession
-Muted NotFound NullMedia PartyChanged Phone Profile ProtocolError RateLimited ReconnectPolicy Recovering Reply
+Muted NotFound NullMedia PartyChanged Phone Profile ProtocolError RateLimited ReconnectPolicy Recorder Recovering Reply
 RequestTimeout Requesting RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady
 SessionRestored SessionTakenOver Settings StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired
 TransferFailed TransportError Trying UnknownFrame Unmuted Verdict VertoError WebrtcConfig WrongState ZiwoClient

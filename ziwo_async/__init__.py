@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from .phone.dispatch import EventStream, Expectation
     from .phone.media import MediaEngine, MediaSession, NullMedia
     from .phone.phone import Phone
+    from .phone.recorder import Recorder
     from .phone.transfer import AttendedTransfer
     from .rest.auth import Credentials
     from .rest.envelope import Reply
@@ -117,6 +118,7 @@ _HOME = {
     "phone.dispatch": ("EventStream", "Expectation"),
     "phone.media": ("MediaEngine", "MediaSession", "NullMedia"),
     "phone.phone": ("Phone",),
+    "phone.recorder": ("Recorder",),
     "phone.transfer": ("AttendedTransfer",),
     "rest.auth": ("Credentials",),
     "rest.envelope": ("Reply",),
@@ -186,6 +188,7 @@ __all__ = [
     "ProtocolError",
     "RateLimited",
     "ReconnectPolicy",
+    "Recorder",
     "Recovering",
     "Reply",
     "RequestTimeout",
