@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import typer
 
-from .. import EXIT_CODES, ConfigError, ZiwoClient
+from .. import EXIT_CODES, ConfigError, Recorder, ZiwoClient
 from .running import fail
 
 __all__ = ["client"]
 
 
-def client() -> ZiwoClient:
+def client(recorder: Recorder | None = None) -> ZiwoClient:
     """Make the client of the user that the environment names; prompt on a terminal for what is missing.
 
     Prompts and everything about them go to stderr; the password is not shown.
+
+    Args:
+        recorder: Records the phone's frames.
 
     Raises:
         Exit: Something is missing or wrong.
@@ -30,6 +34,7 @@ def client() -> ZiwoClient:
         if token is None:
             username = username or typer.prompt("User (e-mail address)", err=True)
             password = password or typer.prompt("Password", err=True, hide_input=True)
+    recorded: dict[str, Any] = {} if recorder is None else {"connector": recorder.connector()}
     try:
         return ZiwoClient(
             contact_center,
@@ -39,6 +44,7 @@ def client() -> ZiwoClient:
             api_url=api_url,
             verto_url=environment["verto_url"],
             position=environment["position"],
+            **recorded,
         )
     except ConfigError as error:
         fail(str(error), EXIT_CODES["configuration"])

@@ -11,6 +11,7 @@ from .demo import demo
 from .dial import dial
 from .flow import flow
 from .listen import listen
+from .replay import replay
 from .simulate import simulate
 
 __all__ = ["app"]
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, simulate, listen, dial, flow):
+for _command in (demo, simulate, listen, dial, flow, replay):
     app.command()(_command)
 
 

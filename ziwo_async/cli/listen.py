@@ -1,31 +1,62 @@
-"""`ziwo listen`: the calls of a phone, live."""
+"""`ziwo listen`: the calls of a phone, live; and on request a recording of it."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from .. import EXIT_CODES, ZiwoClient
+from .. import EXIT_CODES, ConfigError, Recorder, ZiwoClient
 from .account import client
-from .running import following, run
+from .running import fail, following, run
 from .views import Timeline, show_json
 
 __all__ = ["listen"]
+
+_MIB = 1_048_576
 
 
 def listen(
     json: Annotated[
         bool, typer.Option("--json", help="Only the documented object of each state, one JSON object a line.")
     ] = False,
+    record: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Keep every frame in a new file, without secrets.")
+    ] = None,
+    mask_numbers: Annotated[
+        bool, typer.Option("--mask-numbers", help="Mask telephone numbers in the recording: +9715****526.")
+    ] = False,
+    record_limit: Annotated[int, typer.Option(min=1, metavar="MIB", help="Largest size of the recording.")] = 256,
 ) -> None:
     """Log in as a user and show the calls of their phone until Ctrl-C. It answers nothing.
 
     One agent has one phone: this one takes the place of the user's own, and its calls ring here.
     """
-    run(_listen(client(), json))
+    with _recording(record, mask_numbers, record_limit * _MIB) as recorder:
+        run(_listen(client(recorder), json))
+
+
+@contextmanager
+def _recording(file: str | None, mask_numbers: bool, limit: int) -> Generator[Recorder | None]:
+    if file is None:
+        yield None
+        return
+    try:
+        recorder = Recorder(file, mask_numbers=mask_numbers, limit=limit)
+    except ConfigError as error:
+        fail(str(error), EXIT_CODES["configuration"])
+    try:
+        yield recorder
+    finally:
+        recorder.close()
+        if not recorder.frames:
+            # Nobody logged in. Left there, it would be in the way of the next try.
+            os.unlink(file)
 
 
 async def _listen(ziwo: ZiwoClient, json: bool) -> int:

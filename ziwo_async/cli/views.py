@@ -26,9 +26,9 @@ from .. import (
 )
 from .running import plain
 
-__all__ = ["Timeline", "show_json"]
+__all__ = ["LOOKS", "Timeline", "remark", "session_note", "show_json"]
 
-_LOOKS: dict[DialogState, tuple[str, str]] = {
+LOOKS: dict[DialogState, tuple[str, str]] = {
     DialogState.REQUESTING: ("cyan", "the operator is asked to call"),
     DialogState.TRYING: ("cyan", "the operator tries"),
     DialogState.EARLY: ("yellow", "waits for the customer to pick up"),
@@ -70,30 +70,21 @@ class Timeline:
             self._state(event)
         elif isinstance(event, FlowViolation):
             self._note(f"{event.input} in state {event.state}: {event.reason}", event)
-        elif isinstance(event, SessionReady):
-            self._note(f"the phone {event.login} is ready")
-        elif isinstance(event, SessionLost):
-            self._note(f"connection lost: {event.reason}; reconnecting")
-        elif isinstance(event, SessionRestored):
-            kept, lost = len(event.kept), len(event.lost)
-            self._note(f"connected again after {event.gap_seconds:.1f} s: {kept} calls kept, {lost} lost")
-        elif isinstance(event, SessionClosed) and event.error is not None:
-            self._note(f"the phone is closed: {event.reason}")
-        elif isinstance(event, EventsDropped):
-            self._note(f"{event.dropped} events dropped: {event.consumer}")
+        elif note := session_note(event):
+            self._note(note)
 
     def _state(self, event: DialogEvent) -> None:
         lane = self._lane(event.call_id)
         over = isinstance(event, Destroy)
         mark = self._last if over else self._first if len(event.state_flow) == 1 else self._next
-        style, _ = _LOOKS.get(event.state, ("", ""))
+        style, _ = LOOKS.get(event.state, ("", ""))
         moment = event.at.astimezone()
         line = Text("  ")
         line.append(self._columns(lane, mark))
         line.append(f" {moment:%H:%M:%S}.{moment.microsecond // 1000:03d}  ", style="dim")
         line.append(f"{plain(event.state):<11}", style=style)
         line.append(f"{plain(event.direction):<10}{plain(event.customer_number) or 'no number':<16}")
-        line.append(_remark(event), style="dim")
+        line.append(remark(event), style="dim")
         self._console.print(line, soft_wrap=True, highlight=False)
         if over:
             self._lanes[lane] = None
@@ -121,7 +112,26 @@ class Timeline:
         return " ".join(marks)
 
 
-def _remark(event: DialogEvent) -> str:
+def session_note(event: Event) -> str:
+    """Say in a few words what became of the phone; empty for events with nothing to see."""
+    match event:
+        case SessionReady():
+            return f"the phone {event.login} is ready"
+        case SessionLost():
+            return f"connection lost: {event.reason}; reconnecting"
+        case SessionRestored():
+            kept, lost = len(event.kept), len(event.lost)
+            return f"connected again after {event.gap_seconds:.1f} s: {kept} calls kept, {lost} lost"
+        case SessionClosed() if event.error is not None:
+            return f"the phone is closed: {event.reason}"
+        case EventsDropped():
+            return f"{event.dropped} events dropped: {event.consumer}"
+        case _:
+            return ""
+
+
+def remark(event: DialogEvent) -> str:
+    """Say in a few words what a state means, or how the call ended."""
     if isinstance(event, Hangup):
         return f"{plain(event.cause or 'no cause')}, {_ENDED_BY.get(event.by, '') if event.by else ''}".rstrip(", ")
     if isinstance(event, Destroy):
@@ -131,5 +141,5 @@ def _remark(event: DialogEvent) -> str:
             report.verdict.value, f"not the documented flow: {report.reason}"
         )
         return f"{flow}; {lasted:.1f} s"
-    _, meaning = _LOOKS.get(event.state, ("", ""))
+    _, meaning = LOOKS.get(event.state, ("", ""))
     return f"{meaning} (inferred)" if event.inferred else meaning

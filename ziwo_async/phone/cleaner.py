@@ -18,7 +18,7 @@ from .wire import HIDDEN, hide_in_sdp, is_list, redact
 __all__ = ["Cleaned", "Cleaner"]
 
 _SECRET = re.compile(r"passw|passphrase|pwd|secret|token|sess(ion)?id|apikey|authorization|credential|cookie|ufrag|"
-                     r"fingerprint|freeswitch(hostname|switchname|ipv4|ipv6)")  # fmt: skip
+                     r"fingerprint|clientaddress|freeswitch(hostname|switchname|ipv4|ipv6)")  # fmt: skip
 _PUNCTUATION = re.compile(r"[^a-z0-9]")
 _NUMBER_KEY = re.compile(r"phone|number|msisdn|mobile|caller|callee|customer|destination")
 _IDS = frozenset({"callID", "replaceCallID", "verto_h_primaryCallID", "uuid", "reattached_sessions"})
