@@ -32,6 +32,8 @@ class Simulator:
         verto_port: Verto port; 0: any.
         options: Settings and delays of the server.
         clock: Time; one is made when None.
+        serve_rest: False: only the Verto server listens. aiohttp opens its sockets itself, so REST cannot run in
+            virtual time (`ziwo_async.testing.run_virtual`).
 
     Attributes:
         world: The world given.
@@ -55,7 +57,9 @@ class Simulator:
         verto_port: int = 0,
         options: ServerOptions | None = None,
         clock: Clock | None = None,
+        serve_rest: bool = True,
     ) -> None:
+        self._serves_rest = serve_rest
         self.world = world if world is not None else World()
         self.options = options if options is not None else ServerOptions()
         self.journal = Journal()
@@ -95,7 +99,8 @@ class Simulator:
         try:
             self._verto_port = await self.verto.listen(self._host, self._verto_port)
             self.rest.verto_port = self._verto_port
-            self._port = await self.rest.listen(self._host, self._port)
+            if self._serves_rest:
+                self._port = await self.rest.listen(self._host, self._port)
         except BaseException:
             await self._close()
             raise

@@ -12,12 +12,41 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .network import Link, LinkOptions, Network
     from .proxy import FaultProxy, Traffic
+    from .stuck import Deadlock, LeftBehind, Runaway
+    from .virtual import VirtualLoop, run_virtual
     from .world import FAST_RECONNECT, FAST_SERVER, ServedWorld, serve
 
-__all__ = ["FAST_RECONNECT", "FAST_SERVER", "FaultProxy", "ServedWorld", "Traffic", "serve"]
+__all__ = [
+    "FAST_RECONNECT",
+    "FAST_SERVER",
+    "Deadlock",
+    "FaultProxy",
+    "LeftBehind",
+    "Link",
+    "LinkOptions",
+    "Network",
+    "Runaway",
+    "ServedWorld",
+    "Traffic",
+    "VirtualLoop",
+    "run_virtual",
+    "serve",
+]
 
-_HOMES = {"FaultProxy": "proxy", "Traffic": "proxy"}
+_HOMES = {
+    "Deadlock": "stuck",
+    "FaultProxy": "proxy",
+    "LeftBehind": "stuck",
+    "Link": "network",
+    "LinkOptions": "network",
+    "Network": "network",
+    "Runaway": "stuck",
+    "Traffic": "proxy",
+    "VirtualLoop": "virtual",
+    "run_virtual": "virtual",
+}
 """Modules of the names that are not in `world`."""
 
 
