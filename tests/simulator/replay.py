@@ -112,6 +112,8 @@ class Case:
         differs: Named differences: (a word for it, test of the recorded frame, change of it).
         move: Events that won or lost a race: (time of the event, time of the one it is put before, reason).
         leave_out: Stretches that are left out: (connection, from, to, reason).
+        server_dies: A connection that ends with 1006 was ended by the death of the server, which then starts anew; its
+            request ids are compared too.
     """
 
     name: str
@@ -120,6 +122,7 @@ class Case:
     differs: list[tuple[str, Callable[[dict[str, Any]], Any]]] = field(default_factory=list)
     move: list[tuple[float, float, str]] = field(default_factory=list)
     leave_out: list[tuple[str, float, float, str]] = field(default_factory=list)
+    server_dies: bool = False
 
     @property
     def path(self) -> Path:
@@ -228,6 +231,10 @@ class Replay:
                 code = await (client.close() if by_us else client.ended())
                 assert code == 1000, f"close code {code}"
                 assert client.close_reason == ""
+            elif self.case.server_dies:
+                await self.sim.faults.server_restart()
+                assert await client.ended() == event["code"]
+                assert client.received.empty(), "the server said something before it died"
             else:
                 client.abort()
                 await client.ended()
@@ -271,7 +278,8 @@ class Replay:
         if isinstance(want, dict) and "method" in want and isinstance(got.get("id"), int):
             assert got["id"] > self.last_id.get(conn, 0), f"server ids must rise: {got}"
             self.last_id[conn] = got["id"]
-            want = {**want, "id": got["id"]}
+            if not self.case.server_dies:
+                want = {**want, "id": got["id"]}
         self.same(client, want, got, "")
 
     def same(self, client: RawClient, want: Any, got: Any, where: str) -> None:

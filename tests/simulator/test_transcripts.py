@@ -71,6 +71,7 @@ CASES = [
         leave_out=[("ping", 6.42, 7.0, NO_BYTES)],
     ),
     Case("s23_extra"),
+    Case("s24_server_gone", server_dies=True),
     Case("z01_basic"),
     Case(
         "z02_duplicate",
@@ -105,8 +106,7 @@ NOT_REPLAYED = {
     "s18_trickle": "what a server makes of trickled candidates is media; test_calls.py has the refused SDPs",
     "s20_idle_ping": "only idle pings; see test_websocket.py",
     "s21_login_expires": "a login that ends after 299 s; see test_websocket.py (also z07b)",
-    "s22_server_restart": "the server process restarts",
-    "s24_server_gone": "the server process is killed; see test_lifecycle.py for what a client sees",
+    "s22_server_restart": "in spite of its name the server goes on: mod_verto cannot be unloaded while it has calls",
     "s25_default_keepalive": "the client's websocket library kills itself; see test_websocket.py for the missing PONG",
     "z02b_duplicate_network_gone": "16 minutes of TCP retransmissions; test_sessions.py has the half-open socket",
     "z05_send": "frames of 200 kB; test_calls.py has verto.send with nested data and leaking members",

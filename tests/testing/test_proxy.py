@@ -7,6 +7,7 @@ import gc
 
 import pytest
 
+from ziwo_async.simulator.tcp import send_reset
 from ziwo_async.testing import FaultProxy
 
 from ..phone.kit import until, within
@@ -69,8 +70,6 @@ async def test_a_half_close_passes_and_the_other_direction_goes_on(wire: Line) -
 
 @pytest.mark.parametrize("who", ["client", "server"])
 async def test_a_reset_of_one_end_passes_to_the_other(wire: Line, who: str) -> None:
-    from ziwo_async.testing.lane import send_reset
-
     client, server = await wire.connect()
     one, other = (client, server) if who == "client" else (server, client)
     assert one.transport is not None
@@ -257,8 +256,6 @@ async def test_a_black_hole_swallows_one_way_and_the_connection_stays(wire: Line
 
 
 async def test_a_black_hole_swallows_what_is_held_and_a_reset(wire: Line) -> None:
-    from ziwo_async.testing.lane import send_reset
-
     client, server = await wire.connect()
     wire.proxy.stall()
     client.send(HELLO)

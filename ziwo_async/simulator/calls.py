@@ -123,6 +123,13 @@ class SimCall:
         if self.leg is not None:
             self._world.running().switch.offer_attach(self.leg)
 
+    def lost_by_the_server(self) -> None:
+        """The server's process is gone, and with it the far end (used by the server)."""
+        outside = self.outside
+        if outside is not None and not outside.ended:
+            outside.ended, outside.cause = True, "SYSTEM_SHUTDOWN"
+            outside.stop_timers()
+
     def not_reached(self, outside: Outside, cause: str) -> None:
         """An agent could not be reached (used by the switch): the queue tries the next one, or the call ends."""
         if self.queue is not None and not outside.ended:

@@ -90,6 +90,10 @@ class Hunt:
         if self._settling is not None:
             self._settling.cancel()
 
+    def abandon(self) -> None:
+        """The server is gone: nothing comes of it any more."""
+        self._finish()
+
     def time_out(self) -> None:
         """Nobody answered in time (NO_ANSWER); comes by itself after the ring timeout."""
         if self.over:

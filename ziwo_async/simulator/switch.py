@@ -259,6 +259,13 @@ class Switch:
         if not leg.attached and self.sockets.by_sessid(leg.sessid) is None:
             self.end(leg, "RECOVERY_ON_TIMER_EXPIRE", silent=True)
 
+    def end_detached(self, agent: SimAgent) -> int:
+        """The detach window of an agent's calls is over now; gives how many ended (those without a socket)."""
+        detached = [leg for leg in self.legs.values() if leg.agent is agent and leg.answered and not leg.attached]
+        for leg in detached:
+            self._detach_over(leg)
+        return sum(leg.ended for leg in detached)
+
     def session_ready(self, sessid: str) -> list[str]:
         """A session is back: offer it its calls, the newest first (s13); gives their callIDs."""
         mine = [leg for leg in self.legs.values() if leg.sessid == sessid and not leg.attached and not leg.offered]
@@ -281,10 +288,17 @@ class Switch:
             leg.stop_timers()
             leg.ended = True
             leg.cause = "SYSTEM_SHUTDOWN"
+            if leg.hunt is not None:
+                leg.hunt.abandon()
             if isinstance(leg.other, Outside):
                 leg.other.stop_timers()
         self.legs.clear()
         self.watch.poke()
+
+    def restart(self) -> None:
+        """The process is a new one: it knows no channel (s24)."""
+        self.close()
+        self.core_uuid = self.new_uuid()
 
 
 def _set_other(end: FarEnd, other: Leg | Outside) -> None:

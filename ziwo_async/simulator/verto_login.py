@@ -42,7 +42,8 @@ def authenticate(server: VertoServer, session: VertoSession, params: Any) -> Non
     if not isinstance(passwd, str) or not passwd:
         raise Rejected(-32001, "Missing passwd")
     name = login.partition("@")[0]
-    if server.options.disable_multiple_sessions and any(s.login_id == name for s in server.sessions()):
+    taken = server.options.disable_multiple_sessions and any(s.login_id == name for s in server.sessions())
+    if taken or server.faults.take_duplicate(name):
         raise Rejected(-32003, "Duplicate Session")
     agent = server.world.agent_by_login(name)
     if agent is None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..verto.frames import JsonObject, encode_error, encode_result
 from . import wire
 from .journal import Journal
+from .problems import SimulatorError
+from .tcp import hold_port
 from .verto_login import Rejected, authenticate
 from .verto_methods import METHODS
 from .verto_replies import NOT_ALLOWED, Outcome, Refusal, Slow
@@ -30,6 +34,7 @@ class VertoServer:
 
     Attributes:
         closing: New connections are refused, nothing is executed any more.
+        down: The server's process is gone for now; see `restarting`.
     """
 
     switch: Switch
@@ -42,6 +47,7 @@ class VertoServer:
         self.options = options
         self.journal = journal
         self.closing = False
+        self.down = False
         self._sessions: list[VertoSession] = []
         self._all: set[VertoSession] = set()
         self._last_id = 0
@@ -54,6 +60,40 @@ class VertoServer:
         loop = asyncio.get_running_loop()
         self._listener = await loop.create_server(lambda: VertoSession(self), host, port)
         return int(self._listener.sockets[0].getsockname()[1])
+
+    @asynccontextmanager
+    async def restarting(self) -> AsyncGenerator[None]:
+        """The server's process is killed, and on exit there is a new one on the same port that knows nothing (s24).
+
+        Every connection is reset, those to come are refused, calls and sessions are forgotten without a word, and
+        the server's ids begin anew.
+
+        Raises:
+            SimulatorError: It is down already, or does not listen.
+        """
+        listener = self._listener
+        if self.down or listener is None:
+            raise SimulatorError("the server is down already")
+        self.down = True
+        host, port = listener.sockets[0].getsockname()[:2]
+        for call in self.world.calls:
+            call.lost_by_the_server()
+        self.switch.restart()
+        for session in tuple(self._all):
+            session.abort()
+        self._last_id = 0
+        held = hold_port(host, listener)
+        try:
+            await listener.wait_closed()
+            yield
+        finally:
+            self.down = False
+            try:
+                if not self.closing:
+                    await self.listen(host, port)
+            finally:
+                if held is not None:
+                    held.close()
 
     async def close(self) -> None:
         """Stop listening and reset every connection."""

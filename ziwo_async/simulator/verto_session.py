@@ -21,7 +21,9 @@ from websockets.server import ServerProtocol
 from ..verto.frames import JsonObject
 from . import wire
 from .journal import JournalEntry
+from .outgoing import Outgoing
 from .people import SimAgent
+from .tcp import send_reset
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -87,6 +89,7 @@ class VertoSession(asyncio.Protocol):
         self._parts: list[bytes] = []
         self._inbox: deque[str] = deque()
         self._outbox: list[str] = []
+        self._outgoing = Outgoing(server.clock, self._later, self.write_text)
         self._busy = False
         self._ready_armed = False
         self._last_input = server.clock.monotonic()
@@ -107,9 +110,9 @@ class VertoSession(asyncio.Protocol):
         self._transport = transport
         name = transport.get_extra_info("peername")
         self.peer = f"{name[0]}:{name[1]}" if name else ""
-        if self._server.closing or self._server.faults.refusing:
+        if self._server.closing or self._server.down or self._server.faults.refusing:
             self._gone = True
-            transport.abort()
+            send_reset(transport)
             return
         self._server.joined(self)
         self._arm_idle(self._server.options.idle_ping)
@@ -192,9 +195,9 @@ class VertoSession(asyncio.Protocol):
         """Write a reply: at once, unless the faults say otherwise."""
         delay = self._server.faults.reply_delay
         if delay > 0:
-            self._later(delay, lambda: self.write_text(text))
+            self._later(delay, lambda: self._say(text))
         else:
-            self.write_text(text)
+            self._say(text)
 
     def block(self, seconds: float, then: Callable[[], None]) -> None:
         """The server thinks (hold takes a quarter second): later requests of this socket wait."""
@@ -218,8 +221,12 @@ class VertoSession(asyncio.Protocol):
         """Write a request of the server past the queue (`verto.punt`)."""
         self.write_text(wire.request_text(self._server.next_id(), method, params))
 
+    def _say(self, text: str) -> None:
+        faults, agent = self._server.faults, self.agent
+        self._outgoing.say(text, late=faults.message_delay, swap=lambda: faults.take_swap(agent))
+
     def write_text(self, text: str) -> None:
-        """Write a text frame."""
+        """Write a text frame, past every fault."""
         if self._gone or self._frozen or self._ws.state is not State.OPEN:
             return
         self._note("out", text)
@@ -244,7 +251,7 @@ class VertoSession(asyncio.Protocol):
             return
         ready, self._outbox = self._outbox, []
         for text in ready:
-            self.write_text(text)
+            self._say(text)
 
     def _arm_idle(self, seconds: float) -> None:
         self._idle_timer = self._server.clock.later(seconds, self._idle)
@@ -304,7 +311,7 @@ class VertoSession(asyncio.Protocol):
     def abort(self) -> None:
         """Reset the TCP connection; the loss is handled before this returns."""
         if self._transport is not None:
-            self._transport.abort()
+            send_reset(self._transport)
         self._lost()
 
     def freeze(self) -> None:
@@ -336,7 +343,7 @@ class VertoSession(asyncio.Protocol):
         self._gone = True
         self._lost()
         if self._transport is not None:
-            self._transport.abort()
+            send_reset(self._transport)
 
     # ---- small things ----------------------------------------------------------------------------------------
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
-import struct
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
-__all__ = ["Lane", "Mode", "Traffic", "send_reset"]
+from ..simulator.tcp import send_reset
 
-_RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+__all__ = ["Lane", "Mode", "Traffic"]
+
 _SLICE = 0.02  # a throttled lane writes what its rate allows in so many seconds
 
 
@@ -251,14 +250,6 @@ class Lane:
         if self._state.wake is not None:
             self._state.wake.cancel()
             self._state.wake = None
-
-
-def send_reset(transport: asyncio.Transport) -> None:
-    """End a TCP connection with RST instead of FIN, at once."""
-    found = transport.get_extra_info("socket")
-    if found is not None:
-        found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
-    transport.abort()
 
 
 def _flipped(data: bytes, rng: random.Random) -> bytes:

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from ..phone.owner import TaskOwner
-from .lane import Lane, Mode, Traffic, send_reset
+from ..simulator.tcp import send_reset
+from .lane import Lane, Mode, Traffic
 
 __all__ = ["Direction", "FaultProxy", "On", "Traffic"]
 
