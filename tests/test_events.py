@@ -36,6 +36,7 @@ from ziwo_async.events import (
     SessionLost,
     SessionReady,
     SessionRestored,
+    SlowConsumer,
     StateFlowItem,
     TextMessage,
     UnknownFrame,
@@ -97,7 +98,16 @@ OTHERS: dict[type[Event], st.SearchStrategy[Event]] = {
     AgentMessage: made(AgentMessage, data=objects, call_id=maybe),
     TextMessage: made(TextMessage, text=words, sender=words, recipient=words, call_id=maybe),
     HandlerFailed: made(HandlerFailed, handler=words, error=words, failed_event=objects, call_id=maybe),
-    EventsDropped: made(EventsDropped, consumer=words, dropped=st.integers(0)),
+    SlowConsumer: made(
+        SlowConsumer,
+        consumer=words,
+        call_id=maybe,
+        depth=st.integers(0),
+        limit=st.integers(1),
+        lag_seconds=moments,
+        handler=maybe,
+    ),
+    EventsDropped: made(EventsDropped, consumer=words, dropped=st.integers(0), call_id=maybe),
     UnknownFrame: made(
         UnknownFrame, reason=words, method=maybe, params=st.none() | objects, text=words, size=st.integers(0, 10**7)
     ),

@@ -12,6 +12,7 @@ import pytest
 
 from ziwo_async import (
     Active,
+    Buffers,
     Call,
     CallEvent,
     Destroy,
@@ -365,7 +366,8 @@ async def test_a_handler_registered_while_the_phone_runs_is_found(desk: Desk) ->
 async def test_a_lane_that_is_full_drops_the_oldest_and_tells(desk: Desk) -> None:
     client = desk.client()
     phone = client.phone
-    phone.dispatcher = phone._core.dispatcher = Dispatcher(phone._owner, phone.router, lane_limit=4)
+    buffers = Buffers(per_call=4, per_session=1)
+    phone.dispatcher = phone._core.dispatcher = Dispatcher(phone._owner, phone.router, buffers=buffers)
     go_on, begun = asyncio.Event(), asyncio.Event()
     got: list[int] = []
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import EXIT_CODES, ZiwoClient, exit_code
-    from .config import Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+    from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
     from .errors import (
         ApiError,
         AuthError,
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
         SessionLost,
         SessionReady,
         SessionRestored,
+        SlowConsumer,
         StateFlowItem,
         TextMessage,
         Trying,
@@ -84,10 +85,10 @@ if TYPE_CHECKING:
         parse_event,
     )
     from .phone.call import Call
-    from .phone.dispatch import EventStream, Expectation
     from .phone.media import MediaEngine, MediaSession, NullMedia
     from .phone.phone import Phone
     from .phone.recorder import Recorder
+    from .phone.streams import EventStream, Expectation
     from .phone.transfer import AttendedTransfer
     from .rest.auth import Credentials
     from .rest.envelope import Reply
@@ -99,7 +100,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "client": ("EXIT_CODES", "ZiwoClient", "exit_code"),
-    "config": ("Liveness", "ReconnectPolicy", "RetryPolicy", "Settings", "Timeouts"),
+    "config": ("Buffers", "Liveness", "ReconnectPolicy", "RetryPolicy", "Settings", "Timeouts"),
     "errors": (
         "ApiError", "AuthError", "BadArgument", "BadCredentials", "BadFrame", "CallEnded", "CallError", "CallGone",
         "CallRefused", "CannotConnect", "ClientClosed", "ConfigError", "Conflict", "ConnectionLost", "DecodeError",
@@ -111,11 +112,11 @@ _HOME = {
         "Active", "AgentMessage", "Answering", "CallData", "CallEvent", "Destroy", "DialogEvent", "DialogState",
         "Direction", "Early", "Event", "EventsDropped", "FlowViolation", "HandlerFailed", "Hangup", "HangupBy", "Held",
         "Muted", "PartyChanged", "Recovering", "Requesting", "Ringing", "SessionClosed", "SessionEvent", "SessionLost",
-        "SessionReady", "SessionRestored", "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted",
+        "SessionReady", "SessionRestored", "SlowConsumer", "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted",
         "parse_event",
     ),
     "phone.call": ("Call",),
-    "phone.dispatch": ("EventStream", "Expectation"),
+    "phone.streams": ("EventStream", "Expectation"),
     "phone.media": ("MediaEngine", "MediaSession", "NullMedia"),
     "phone.phone": ("Phone",),
     "phone.recorder": ("Recorder",),
@@ -139,6 +140,7 @@ __all__ = [
     "BadArgument",
     "BadCredentials",
     "BadFrame",
+    "Buffers",
     "Call",
     "CallData",
     "CallEnded",
@@ -204,6 +206,7 @@ __all__ = [
     "SessionRestored",
     "SessionTakenOver",
     "Settings",
+    "SlowConsumer",
     "StateFlowItem",
     "StreamOverflow",
     "TextMessage",

@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import JsonValue, SecretStr
 
-from .config import Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
 from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
 from .events import Event
 from .phone.account import Account
 from .phone.connection import Connector, open_socket
-from .phone.dispatch import EventStream, Expectation, Overflow
 from .phone.media import MediaEngine
 from .phone.owner import finish
 from .phone.phone import Phone
+from .phone.streams import EventStream, Expectation, Overflow
 from .rest.agents import AgentsResource
 from .rest.auth import Credentials, CredentialsProvider
 from .rest.envelope import Reply
@@ -80,6 +80,7 @@ class ZiwoClient:
         retry: RetryPolicy | None = None,
         reconnect: ReconnectPolicy | None = None,
         liveness: Liveness | None = None,
+        buffers: Buffers | None = None,
         ssl: tls.SSLContext | None = None,
         autologin: bool = True,
         strict_flows: bool = False,
@@ -104,6 +105,7 @@ class ZiwoClient:
             retry: How REST reads are retried.
             reconnect: How the phone reconnects.
             liveness: When the phone looks for signs of life.
+            buffers: How many events may wait for handlers.
             ssl: TLS settings, such as a private certificate authority.
             autologin: Tell ZIWO that the agent's position is connected once the phone is ready, and disconnected in the
                 end (`PUT /agents/autologin`, `PUT /agents/logout`): without it the agent gets no queue calls.
@@ -150,6 +152,7 @@ class ZiwoClient:
             timeouts=timeouts,
             reconnect=reconnect,
             liveness=liveness,
+            buffers=buffers,
             connector=connector,
             tls=ssl,
             on_ready=self._position_connected,

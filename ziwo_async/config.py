@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from .errors import ConfigError, InvalidInstanceName
 
 __all__ = [
+    "Buffers",
     "Liveness",
     "ReconnectPolicy",
     "RetryPolicy",
@@ -207,6 +208,25 @@ class Liveness:
 
     def __post_init__(self) -> None:
         _positive(self)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buffers:
+    """How many events may wait for handlers of `Router.on`. What is past it goes by the handler's `overflow=`.
+
+    Attributes:
+        per_call: For each call, and for the session as if it were one more call.
+        per_session: For all of them together, past that, when their handlers have `overflow="block"`.
+    """
+
+    per_call: int = 256
+    per_session: int = 10_000
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value: object = getattr(self, item.name)
+            if not isinstance(value, int) or value < 1:
+                raise ConfigError(f"Buffers.{item.name} must be a whole number greater than 0, not {value!r}.")
 
 
 def _positive(policy: Timeouts | RetryPolicy | ReconnectPolicy | Liveness) -> None:

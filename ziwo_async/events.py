@@ -15,6 +15,7 @@ are `DialogEvent`; a listener on a base class sees its children::
         AgentMessage               verto.send and verto.sendToAgentOnCall: application data for the agent
         TextMessage                verto.info: chat or real-time text
         HandlerFailed              a handler raised
+        SlowConsumer               a handler or a reader is slow, and its buffer half full
         EventsDropped              a bounded buffer was full
         UnknownFrame               something the server sent that we have no word for
 """
@@ -58,6 +59,7 @@ __all__ = [
     "SessionLost",
     "SessionReady",
     "SessionRestored",
+    "SlowConsumer",
     "StateFlowItem",
     "TextMessage",
     "Trying",
@@ -508,12 +510,14 @@ class TextMessage(SessionEvent, frozen=True):
 
 
 class HandlerFailed(SessionEvent, frozen=True):
-    """A handler raised. The session goes on; logged as an error when nobody listens to this.
+    """A handler raised, or was taken out of a call for being too slow (`overflow="fail"`). The session goes on.
+
+    Logged as an error when nobody listens to this.
 
     Attributes:
         handler: Qualified name of the handler.
-        error: The exception's class and text.
-        failed_event: The event it was called with, as JSON data.
+        error: The exception's class and text; `StreamOverflow: ...` when it was too slow.
+        failed_event: The event it was called with, or that was too much, as JSON data.
         call_id: The call it was about, or None.
     """
 
@@ -524,17 +528,43 @@ class HandlerFailed(SessionEvent, frozen=True):
     call_id: str | None = None
 
 
-class EventsDropped(SessionEvent, frozen=True):
-    """A bounded buffer was full and events were dropped by its policy.
+class SlowConsumer(SessionEvent, frozen=True):
+    """Half of the bound of a consumer is used up. Told once, and again only after it fell under a quarter of it.
 
     Attributes:
-        consumer: Which buffer: a stream's or a handler lane's name.
-        dropped: How many so far, in total.
+        consumer: Who is slow: `the handlers of call <id>`, `the handlers of the session`, `the handlers of all calls`
+            (the room they share), the name of a handler with a bound of its own, or `events(<class>)` for a stream.
+        call_id: The call whose events wait; None for the session's and for a stream.
+        depth: How many events wait.
+        limit: How many may wait. Past that `overflow=` of the handler or the stream says what happens.
+        lag_seconds: How long the oldest of them waits already.
+        handler: The name of the handler that runs meanwhile and keeps them waiting; None when none does.
+    """
+
+    event: Literal["slow_consumer"] = "slow_consumer"
+    consumer: str
+    call_id: str | None = None
+    depth: int
+    limit: int
+    lag_seconds: float
+    handler: str | None = None
+
+
+class EventsDropped(SessionEvent, frozen=True):
+    """A bounded buffer was full and events were dropped by its policy. Told at 1, 2, 4, 8, ... of them.
+
+    For handlers the last count is told too, once nothing waits for them any more; then the count starts anew.
+
+    Attributes:
+        consumer: Whose buffer, in the words of `SlowConsumer`.
+        dropped: How many so far.
+        call_id: The call whose events were dropped; None for the session's and for a stream.
     """
 
     event: Literal["events_dropped"] = "events_dropped"
     consumer: str
     dropped: int
+    call_id: str | None = None
 
 
 def _cut(value: object) -> object:
@@ -581,7 +611,7 @@ _OTHERS: dict[str, type[Event]] = {
     str(cls.model_fields["event"].default): cls
     for cls in (
         PartyChanged, Muted, Unmuted, FlowViolation, SessionReady, SessionLost, SessionRestored, SessionClosed,
-        AgentMessage, TextMessage, HandlerFailed, EventsDropped, UnknownFrame,
+        AgentMessage, TextMessage, HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame,
     )
 }  # fmt: skip
 

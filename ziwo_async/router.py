@@ -11,7 +11,7 @@ import inspect
 import typing
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, overload
 
 from .errors import HandlerRejected
 from .events import CallEvent, Event, SessionEvent
@@ -19,7 +19,10 @@ from .events import CallEvent, Event, SessionEvent
 if TYPE_CHECKING:
     from .phone.call import Call
 
-__all__ = ["Registration", "Router", "changes"]
+__all__ = ["HandlerOverflow", "Registration", "Router", "changes"]
+
+HandlerOverflow = Literal["block", "drop_oldest", "fail"]
+"""What happens when too many events of one call wait for a handler. See `Router.on`."""
 
 CE = TypeVar("CE", bound=CallEvent)
 SE = TypeVar("SE", bound=SessionEvent)
@@ -28,9 +31,9 @@ _CallHandler: TypeAlias = "Callable[[Call, CE], _Coro]"
 _SessionHandler: TypeAlias = Callable[[SE], _Coro]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Registration:
-    """One registered handler.
+    """One registered handler. Equal to itself only: registered twice, a function runs twice.
 
     Attributes:
         kind: The event class it listens to; children are seen too.
@@ -40,6 +43,7 @@ class Registration:
         with_call: Whether it gets the call as its first argument.
         task: Whether it runs as a task of its own (`during`), instead of in the call's lane.
         grace: `during` only: seconds the task may still run after the call was destroyed.
+        overflow: `on` only: what happens when too many events of one call wait for it.
     """
 
     kind: type[Event]
@@ -49,6 +53,7 @@ class Registration:
     with_call: bool
     task: bool = False
     grace: float = 0.0
+    overflow: HandlerOverflow = "block"
 
 
 class _Changes:
@@ -74,29 +79,39 @@ class Router:
 
     @overload
     def on(
-        self, kind: type[CE], *, when: Callable[[CE], bool] | None = None
+        self, kind: type[CE], *, when: Callable[[CE], bool] | None = None, overflow: HandlerOverflow = "block"
     ) -> Callable[[_CallHandler[CE]], _CallHandler[CE]]: ...
     @overload
     def on(
-        self, kind: type[SE], *, when: Callable[[SE], bool] | None = None
+        self, kind: type[SE], *, when: Callable[[SE], bool] | None = None, overflow: HandlerOverflow = "block"
     ) -> Callable[[_SessionHandler[SE]], _SessionHandler[SE]]: ...
-    def on(self, kind: type[Any], *, when: Callable[[Any], bool] | None = None) -> Callable[[Any], Any]:
+    def on(
+        self, kind: type[Any], *, when: Callable[[Any], bool] | None = None, overflow: HandlerOverflow = "block"
+    ) -> Callable[[Any], Any]:
         """Register the decorated async function for an event class and its children.
 
         Meant for short reactions: while it runs, the next handlers of the same call wait. Use `during` for what
-        lasts as long as the call.
+        lasts as long as the call. The connection is read and kept alive meanwhile, whatever the policy.
 
         Args:
             kind: A class of events: `Ringing`, `DialogEvent`, `SessionLost`, ...
             when: Called with the event; the handler runs only when it returns true. It must be quick and not block.
+            overflow: What happens when more than `Buffers.per_call` events of one call wait for the handler (events of
+                the session are counted like those of one more call). `block`: they wait in order and take of the
+                room that all calls share (`Buffers.per_session`); when that is used up too, the oldest of the longest
+                queue is dropped. `drop_oldest`: the oldest that waits for this handler is dropped. `fail`: what
+                waits for this handler is dropped, `HandlerFailed` is published, and it gets nothing more of this call.
+                All drops are counted. `Hangup` and `Destroy` are the last to be dropped by the first two.
 
         Raises:
             HandlerRejected: The function is not async, takes the wrong number of arguments, or says by its
-                annotation that it wants another event.
+                annotation that it wants another event; or `overflow` is none of the three words.
         """
+        if overflow not in get_args(HandlerOverflow):
+            raise HandlerRejected(f"overflow must be block, drop_oldest or fail, not {overflow!r}")
 
         def register(handler: Callable[..., _Coro]) -> Callable[..., _Coro]:
-            self._add(_checked(kind, handler, when))
+            self._add(_checked(kind, handler, when, overflow))
             return handler
 
         return register
@@ -157,7 +172,12 @@ class Router:
         return tuple(found for found in self.registrations() if issubclass(kind, found.kind))
 
 
-def _checked(kind: type[Event], handler: Callable[..., _Coro], when: Callable[[Any], bool] | None) -> Registration:
+def _checked(
+    kind: type[Event],
+    handler: Callable[..., _Coro],
+    when: Callable[[Any], bool] | None,
+    overflow: HandlerOverflow = "block",
+) -> Registration:
     name = getattr(handler, "__qualname__", None) or repr(handler)
     if not (inspect.isclass(kind) and issubclass(kind, Event)):
         raise HandlerRejected(f"{name}: {kind!r} is not an event class")
@@ -177,7 +197,7 @@ def _checked(kind: type[Event], handler: Callable[..., _Coro], when: Callable[[A
             f"{name}: a handler of {kind.__name__} is called with {wanted}, which its parameters do not take"
         ) from None
     _check_annotation(name, kind, handler, list(bound.arguments)[-1])
-    return Registration(kind, handler, name, when, with_call)
+    return Registration(kind, handler, name, when, with_call, overflow=overflow)
 
 
 def _is_async(handler: object) -> bool:

@@ -10,30 +10,27 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Collection, Coroutine
-from types import TracebackType
-from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, cast
 
-from ..errors import ClientClosed, ConfigError, ExpectTimeout, StreamOverflow, ZiwoError
-from ..events import CallEvent, Destroy, Event, EventsDropped, HandlerFailed
+from ..config import Buffers
+from ..errors import ExpectTimeout, ZiwoError
+from ..events import CallEvent, Destroy, Event, HandlerFailed
 from ..router import Registration, Router, changes
-from .lanes import Lanes
+from .lanes import Lanes, Run, cancelled_from_outside
 from .owner import TaskHandle, TaskOwner
+from .streams import EventStream
+from .tally import Tally
 
-__all__ = ["Dispatcher", "EventStream", "Expectation", "Overflow", "Waiter"]
+__all__ = ["Dispatcher", "Waiter"]
 
 _log = logging.getLogger("ziwo_async.dispatch")
 
 E = TypeVar("E", bound=Event)
-Overflow = Literal["drop_oldest", "drop_newest", "fail"]
-"""What an event stream does when its buffer is full."""
 
 
-# A plain tuple: one is made for every event and handler.
-_Run: TypeAlias = tuple[Registration, object, Event]
-
-
-def _start(run: _Run) -> Coroutine[Any, Any, None]:
-    registration, call, event = run
+def _start(run: Run) -> Coroutine[Any, Any, None]:
+    registration, call, event, _ = run
     return registration.handler(call, event) if registration.with_call else registration.handler(event)
 
 
@@ -64,13 +61,13 @@ class Waiter(Generic[E]):
 class Dispatcher:
     """Brings events to whoever listens."""
 
-    def __init__(self, owner: TaskOwner, router: Router, *, lane_limit: int = 256) -> None:
+    def __init__(self, owner: TaskOwner, router: Router, *, buffers: Buffers | None = None) -> None:
         """Make a dispatcher.
 
         Args:
             owner: Owns the tasks that run handlers.
             router: The handlers.
-            lane_limit: How many events may wait for the handlers of one call; the oldest is dropped for the next.
+            buffers: How many events may wait for handlers.
         """
         self._owner = owner
         self._router = router
@@ -78,13 +75,16 @@ class Dispatcher:
         self._version = -1
         self._waiters: list[Waiter[Any]] = []
         self._streams: list[EventStream[Any]] = []
-        self._lanes: Lanes[_Run] = Lanes(
-            owner, _start, self._run_failed, lane_limit=lane_limit, overflowed=self._overflowed
+        self._lanes = Lanes(
+            owner, _start, failed=self._run_failed, tell=self.tell, flush=self._flush, buffers=buffers or Buffers()
         )
         self._during: dict[str, list[tuple[TaskHandle, float]]] = {}
         # The call of each running task, those of destroyed calls too, while they use up their grace.
         self._tasks: dict[object, str] = {}
-        self._telling_overflow = False
+        self._tasks_tally = Tally()
+        self._streams_tally = Tally()
+        self._untold: deque[Event] = deque()
+        self._flushing = False
 
     # -- publishing ------------------------------------------------------------
 
@@ -110,9 +110,14 @@ class Dispatcher:
             if registration.task:
                 self._start_during(registration, call, cast("CallEvent", event))
             else:
-                self._lanes.put(call_id, (registration, call, event))
-        if kind is Destroy and self._during:
-            self._end_during(cast("CallEvent", event).call_id)
+                self._lanes.put(call_id, registration, call, event)
+        if kind is Destroy:
+            if self._during:
+                self._end_during(cast("CallEvent", event).call_id)
+            if self._lanes.room.out:
+                self._lanes.room.out.pop(call_id, None)
+        if self._untold:
+            self._flush()
 
     def _handlers_of(self, kind: type[Event]) -> tuple[Registration, ...]:
         if changes.count != self._version:
@@ -130,19 +135,23 @@ class Dispatcher:
             self._failed(registration, event, error)
             return False
 
-    async def _run_during(self, token: object, run: _Run) -> None:
+    async def _run_during(self, token: object, run: Run) -> None:
         try:
             await _start(run)
+        except asyncio.CancelledError as error:
+            if cancelled_from_outside():
+                raise
+            self._run_failed(run, error)
         except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told as HandlerFailed
             self._run_failed(run, error)
         finally:
             del self._tasks[token]
             self._lanes.emptied.ring()
 
-    def _run_failed(self, run: _Run, error: Exception) -> None:
+    def _run_failed(self, run: Run, error: BaseException) -> None:
         self._failed(run[0], run[2], error)
 
-    def _failed(self, registration: Registration, event: Event, error: Exception) -> None:
+    def _failed(self, registration: Registration, event: Event, error: BaseException) -> None:
         if isinstance(event, HandlerFailed):
             # Never tell the failure of the one who listens to failures: that would go on for ever.
             _log.error("the handler %s of HandlerFailed failed itself: %r", registration.name, error)
@@ -165,23 +174,57 @@ class Dispatcher:
             or any(issubclass(kind, waiter.kind) for waiter in self._waiters)
         )
 
-    def _overflowed(self, key: str | None, dropped: int) -> None:
-        name = "the handlers of the session" if key is None else f"the handlers of call {key}"
-        # Told at 1, 2, 4, 8, ...: telling each one would make a slow consumer slower.
-        if self._telling_overflow or dropped & (dropped - 1):
+    # -- back-pressure ---------------------------------------------------------
+
+    def tell(self, event: Event) -> None:
+        """Take news about a consumer, to be published after the event that is being published now."""
+        self._untold.append(event)
+
+    def _flush(self) -> None:
+        # It may publish more of them, but comes to an end: a consumer that is slow is told once, and a drop only when
+        # their number has doubled.
+        if self._flushing:
             return
-        self._telling_overflow = True
+        self._flushing = True
         try:
-            _log.warning("%s are too slow: %d events dropped so far", name, dropped)
-            self.publish(EventsDropped(consumer=name, dropped=dropped), None, None)
+            while self._untold:
+                self.publish(self._untold.popleft(), None, None)
         finally:
-            self._telling_overflow = False
+            self._flushing = False
+
+    @property
+    def counters(self) -> dict[str, Tally]:
+        """What became of the events, by kind of consumer: `handlers` (of `on`), `tasks` (of `during`), `streams`.
+
+        Of handlers and tasks, those that were chosen by their predicate are counted. At any time
+        published = handled + dropped + waiting, for each; after the phone was closed nothing waits for handlers.
+        """
+        return {
+            "handlers": self._lanes.tally,
+            "tasks": replace(self._tasks_tally),
+            "streams": replace(self._streams_tally),
+        }
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait for handlers."""
+        return self._lanes.waiting
+
+    @property
+    def dropped(self) -> int:
+        """How many events were dropped, for all consumers together."""
+        return sum(tally.dropped for tally in self.counters.values())
 
     # -- handlers that last as long as the call --------------------------------
 
     def _start_during(self, registration: Registration, call: object, event: CallEvent) -> None:
+        self._tasks_tally.published += 1
+        if not self._owner.running:
+            self._tasks_tally.dropped += 1
+            return
+        self._tasks_tally.handled += 1
         name, token = f"{registration.name} of call {event.call_id}", object()
-        handle = self._owner.spawn(name, self._run_during, token, (registration, call, event))
+        handle = self._owner.spawn(name, self._run_during, token, (registration, call, event, 0.0))
         self._tasks[token] = event.call_id
         running = self._during.setdefault(event.call_id, [])
         running[:] = [(task, grace) for task, grace in running if not task.done]
@@ -225,6 +268,7 @@ class Dispatcher:
     def add(self, stream: EventStream[Any]) -> None:
         """Let a stream see events."""
         self._streams.append(stream)
+        stream.join(self._streams_tally, self.tell)
 
     def remove(self, stream: EventStream[Any]) -> None:
         """Let a stream see no more events."""
@@ -263,153 +307,5 @@ class Dispatcher:
         for stream in tuple(self._streams):
             stream.end()
         self._streams.clear()
-        self._lanes.emptied.ring()
-
-
-class EventStream(Generic[E]):
-    """Events as an async iterator, from `async with` on until its end, bounded.
-
-    Attributes:
-        kind: The event class; children are seen too.
-        dropped: How many events were dropped because the buffer was full.
-    """
-
-    def __init__(
-        self, dispatcher: Dispatcher, kind: type[E], *, buffer: int = 1000, overflow: Overflow = "drop_oldest"
-    ) -> None:
-        """Make a stream; it sees events from `async with` on.
-
-        Args:
-            dispatcher: Where the events come from.
-            kind: The event class.
-            buffer: How many unread events are kept.
-            overflow: What to do with one more: `drop_oldest`, `drop_newest`, or `fail` the reader.
-
-        Raises:
-            ConfigError: `buffer` is not positive, or `overflow` is none of the three words.
-        """
-        if buffer < 1:
-            raise ConfigError(f"the buffer of an event stream must hold at least one event, not {buffer}")
-        if overflow not in ("drop_oldest", "drop_newest", "fail"):
-            raise ConfigError(f"overflow must be drop_oldest, drop_newest or fail, not {overflow!r}")
-        self.kind = kind
-        self.dropped = 0
-        self._dispatcher = dispatcher
-        self._limit = buffer
-        self._overflow = overflow
-        self._events: deque[E] = deque()
-        self._wakeup: asyncio.Future[None] | None = None
-        self._ended = False
-        self._failed = False
-
-    async def __aenter__(self) -> Self:
-        self._dispatcher.add(self)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._dispatcher.remove(self)
-        self.end()
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> E:
-        while not self._events:
-            if self._failed:
-                raise StreamOverflow(
-                    f"the stream was read too slowly: {self.dropped} events lost", dropped=self.dropped
-                )
-            if self._ended:
-                raise StopAsyncIteration
-            self._wakeup = asyncio.get_running_loop().create_future()
-            try:
-                await self._wakeup
-            finally:
-                self._wakeup = None
-        return self._events.popleft()
-
-    def offer(self, event: Event) -> None:
-        """Take an event, if it is of the stream's kind. Never blocks."""
-        if not isinstance(event, self.kind) or self._ended or self._failed:
-            return
-        if len(self._events) >= self._limit:
-            self.dropped += 1
-            if self._overflow == "drop_newest":
-                return
-            if self._overflow == "fail":
-                self._failed = True
-                self._wake()
-                return
-            self._events.popleft()
-        self._events.append(event)
-        self._wake()
-
-    def end(self) -> None:
-        """End the stream; what it holds can still be read."""
-        self._ended = True
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._wakeup is not None and not self._wakeup.done():
-            self._wakeup.set_result(None)
-
-
-class Expectation(Generic[E]):
-    """Armed before you act, so that an event that comes at once is not missed.
-
-    ```python
-    async with client.expect(Ringing, timeout=5) as expected:
-        await customer.dials(agent)
-    print(expected.event.customer_number)
-    ```
-    """
-
-    def __init__(
-        self, dispatcher: Dispatcher, kind: type[E], where: Callable[[E], bool] | None, timeout: float | None
-    ) -> None:
-        """Make an expectation; it is armed at `async with`.
-
-        Args:
-            dispatcher: Where the events come from.
-            kind: The event class.
-            where: Which of them; None for the next.
-            timeout: Seconds to wait at the end of the block; None waits for ever.
-        """
-        self._dispatcher = dispatcher
-        self._kind = kind
-        self._where = where
-        self._timeout = timeout
-        self._waiter: Waiter[E] | None = None
-        self._event: E | None = None
-
-    async def __aenter__(self) -> Self:
-        self._waiter = self._dispatcher.arm(self._kind, self._where)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        waiter = self._waiter
-        if waiter is None:
-            return
-        try:
-            if error is None:
-                async with asyncio.timeout(self._timeout):
-                    self._event = await waiter.future
-        except TimeoutError:
-            raise ExpectTimeout(f"no {self._kind.__name__} came within {self._timeout} s") from None
-        finally:
-            self._dispatcher.disarm(waiter)
-
-    @property
-    def event(self) -> E:
-        """The event that came.
-
-        Raises:
-            ClientClosed: The block has not ended, so nothing is known yet.
-        """
-        if self._event is None:
-            raise ClientClosed("the expected event is known after the 'async with' block")
-        return self._event
+        if not self._owner.running:
+            self._lanes.discard()

@@ -1,4 +1,4 @@
-"""Lanes: one queue of handler runs per call. In order inside a lane, concurrent across lanes, all bounded.
+"""Lanes: one queue of handler runs per call. In order inside a lane, concurrent across lanes, all bounded (`room`).
 
 A task per event would cost more than parsing it (measured: +10 to +30 us), so a few workers serve all lanes: a worker
 takes a lane and runs what is queued there. When it is suspended inside a handler while other lanes are ready, the next
@@ -8,28 +8,24 @@ worker is started; a quick handler therefore never needs more than one worker, a
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Collection
-from typing import Generic, TypeVar
 
+from ..config import Buffers
+from ..events import Event
+from ..router import Registration
 from .owner import TaskOwner
+from .room import Lane, Room, Run
+from .tally import Tally
 
-__all__ = ["Lanes"]
+__all__ = ["Bell", "Lanes", "Run", "cancelled_from_outside"]
 
-T = TypeVar("T")
+_log = logging.getLogger("ziwo_async.dispatch")
 
 _IDLE_WORKERS = 4
 # After this many handler runs without an await a worker lets others run.
 _TURN = 128
-
-
-class _Lane(Generic[T]):
-    __slots__ = ("items", "key", "queued")
-
-    def __init__(self, key: str | None) -> None:
-        self.key = key
-        self.items: deque[T] = deque()
-        self.queued = False
 
 
 class Bell:
@@ -56,57 +52,85 @@ class Bell:
             self.waiting.remove(waiter)
 
 
-class Lanes(Generic[T]):
-    """Runs items in one lane per key.
+def cancelled_from_outside() -> bool:
+    """Whether this task was asked to stop; else a `CancelledError` came from something that a handler awaited."""
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
+class Lanes:
+    """Runs handlers in one lane per call, and one for the session.
 
     Attributes:
-        dropped: How many items were dropped because their lane was full.
+        published: How many runs were asked for.
+        handled: How many of them have begun.
         emptied: Rung when a lane has nothing more to do.
+        room: The bounds and what was dropped.
     """
 
     def __init__(
         self,
         owner: TaskOwner,
-        run: Callable[[T], Awaitable[None]],
-        failed: Callable[[T, Exception], None],
+        start: Callable[[Run], Awaitable[None]],
         *,
-        lane_limit: int = 256,
-        overflowed: Callable[[str | None, int], None] | None = None,
+        failed: Callable[[Run, BaseException], None],
+        tell: Callable[[Event], None],
+        flush: Callable[[], None],
+        buffers: Buffers,
     ) -> None:
         """Make lanes that are empty.
 
         Args:
             owner: Owns the workers.
-            run: Runs one item.
-            failed: Told when that raised.
-            lane_limit: How many items may wait in a lane; the oldest is dropped for the next.
-            overflowed: Told the key of a full lane and the count of dropped items in total.
+            start: Starts the handler of a run.
+            failed: Told when that raised, and when a handler is taken out.
+            tell: Takes a `SlowConsumer` or `EventsDropped`, to be published once the present event was.
+            flush: Publishes these, when no event is being published.
+            buffers: The bounds.
         """
-        self.dropped = 0
+        self.published = 0
+        self.handled = 0
+        self.emptied = Bell()
+        self.room = Room(buffers, failed=failed, tell=tell, now=self._time)
         self._owner = owner
-        self._run = run
+        self._start = start
         self._failed = failed
-        self._limit = lane_limit
-        self._overflowed = overflowed
-        self._lanes: dict[str | None, _Lane[T]] = {}
-        self._ready: deque[_Lane[T]] = deque()
+        self._flush = flush
+        self._crowd = self.room.crowd
+        self._lanes: dict[str | None, Lane] = {}
+        self._ready: deque[Lane] = deque()
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tending = False
         self._workers = 0
-        self.emptied = Bell()
+        self._now: Callable[[], float] = self._first_now
 
-    def put(self, key: str | None, item: T) -> None:
-        """Queue an item behind the others of its lane. Never blocks."""
+    def _first_now(self) -> float:
+        # The loop's own clock, so that virtual time is told truly; looked up once, since it is read for every run.
+        self._now = asyncio.get_running_loop().time
+        return self._now()
+
+    def _time(self) -> float:
+        return self._now()
+
+    def put(self, key: str | None, registration: Registration, call: object, event: Event) -> None:
+        """Queue a run of a handler behind the others of its lane. Never blocks."""
+        self.published += 1
+        run = (registration, call, event, self._now())
+        own = registration.overflow != "block"
+        if own and registration in self.room.out.get(key, ()):
+            self.room.dropped += 1
+            return
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = _Lane(key)
-        items = lane.items
-        if len(items) >= self._limit:
-            items.popleft()
-            self.dropped += 1
-            if self._overflowed is not None:
-                self._overflowed(key, self.dropped)
-        items.append(item)
+            lane = self._lanes[key] = Lane(key)
+        if own:
+            if not self.room.admit_own(lane, run):
+                return
+        else:
+            items = lane.items
+            if (len(items) >= self._crowd or lane.slow) and not self.room.admit(lane, run):
+                return
+            items.append(run)
         if not lane.queued:
             lane.queued = True
             self._ready.append(lane)
@@ -114,19 +138,46 @@ class Lanes(Generic[T]):
                 self._tending = True
                 asyncio.get_running_loop().call_soon(self._tend)
 
+    # -- what is known ---------------------------------------------------------
+
+    @property
+    def waiting(self) -> int:
+        """How many runs wait in all lanes."""
+        return sum(len(lane.items) - lane.empty for lane in self._lanes.values())
+
+    @property
+    def tally(self) -> Tally:
+        """The counters."""
+        return Tally(self.published, self.handled, self.room.dropped)
+
     def depth(self, key: str | None) -> int:
-        """How many items wait in a lane."""
+        """How many runs wait in a lane."""
         lane = self._lanes.get(key)
-        return len(lane.items) if lane is not None else 0
+        return len(lane.items) - lane.empty if lane is not None else 0
 
     def busy(self, but_not: Collection[str] = ()) -> bool:
         """Whether something waits or runs in a lane, those of the named keys left out."""
         return any(key not in but_not for key in self._lanes)
 
+    def discard(self) -> None:
+        """Drop and count all that waits, now that nothing will be run any more."""
+        lost = sum(self.room.clear(lane) for lane in self._lanes.values())
+        if lost:
+            _log.warning("%d events had not been handled when the phone closed", lost)
+        for lane in self._ready:
+            self._lanes.pop(lane.key, None)
+        self._ready.clear()
+        self.emptied.ring()
+
+    # -- running ---------------------------------------------------------------
+
     def _tend(self) -> None:
         """Give ready lanes to a worker; looks again in the next turn of the loop, in case that one got suspended."""
         self._tending = False
-        if not self._ready or not self._owner.running:
+        if not self._ready:
+            return
+        if not self._owner.running:
+            self.discard()
             return
         while self._idle:
             waiter = self._idle.popleft()
@@ -140,27 +191,44 @@ class Lanes(Generic[T]):
         asyncio.get_running_loop().call_soon(self._tend)
 
     async def _work(self) -> None:
-        run, ready, turn = self._run, self._ready, 0
+        ready, turn = self._ready, 0
         while True:
             while ready:
-                lane = ready.popleft()
-                items = lane.items
-                while items:
-                    item = items.popleft()
-                    try:
-                        await run(item)
-                    except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told
-                        self._failed(item, error)
-                    turn += 1
-                    if turn >= _TURN:
-                        turn = 0
-                        await asyncio.sleep(0)
-                lane.queued = False
-                del self._lanes[lane.key]
-                if self.emptied.waiting:
-                    self.emptied.ring()
+                turn = await self._serve(ready.popleft(), turn)
             if len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(waiter)
             await waiter
+
+    async def _serve(self, lane: Lane, turn: int) -> int:
+        """Run all that waits in a lane, and end it."""
+        start, items = self._start, lane.items
+        while items:
+            item = items.popleft()
+            # A lane that is not special holds no cells.
+            run: Run | None = self.room.take(lane, item) if lane.special else item  # type: ignore[assignment]
+            if run is None:
+                continue
+            lane.running = run
+            self.handled += 1
+            try:
+                await start(run)
+            except asyncio.CancelledError as error:
+                if cancelled_from_outside():
+                    raise
+                self._failed(run, error)
+            except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told
+                self._failed(run, error)
+            turn += 1
+            if turn >= _TURN:
+                turn = 0
+                await asyncio.sleep(0)
+        lane.queued = False
+        self._lanes.pop(lane.key, None)
+        if lane.drops:
+            self.room.emptied(lane)
+            self._flush()
+        if self.emptied.waiting:
+            self.emptied.ring()
+        return turn

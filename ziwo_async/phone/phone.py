@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-from ..config import Liveness, ReconnectPolicy, Timeouts
+from ..config import Buffers, Liveness, ReconnectPolicy, Timeouts
 from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
 from ..events import SessionClosed
 from ..router import Router
@@ -51,6 +51,7 @@ class Phone:
         timeouts: Timeouts | None = None,
         reconnect: ReconnectPolicy | None = None,
         liveness: Liveness | None = None,
+        buffers: Buffers | None = None,
         connector: Connector = open_socket,
         tls: ssl.SSLContext | None = None,
         on_ready: Callable[[], Awaitable[None]] | None = None,
@@ -69,6 +70,7 @@ class Phone:
             timeouts: Time limits.
             reconnect: How to reconnect.
             liveness: When to look for signs of life.
+            buffers: How many events may wait for handlers.
             connector: Opens the websocket.
             tls: TLS settings, such as a private certificate authority.
             on_ready: Awaited each time the server is ready for us.
@@ -82,7 +84,7 @@ class Phone:
         self.router = router or Router()
         self._timeouts = timeouts or Timeouts()
         self._owner = TaskOwner("phone", self._crashed)
-        self.dispatcher = Dispatcher(self._owner, self.router)
+        self.dispatcher = Dispatcher(self._owner, self.router, buffers=buffers)
         session = SessionMachine(login="", sessid=session_id or new_id())
         self._core = PhoneCore(
             session=session,
@@ -263,6 +265,11 @@ class Phone:
     def calls(self) -> tuple[Call, ...]:
         """The live calls."""
         return tuple(self._core.calls.values())
+
+    @property
+    def dropped_events(self) -> int:
+        """How many events were dropped so far, for all handlers and streams together."""
+        return self.dispatcher.dropped
 
     def call(self, call_id: str) -> Call | None:
         """The live call with this id, or None."""
