@@ -57,6 +57,39 @@ async def test_the_usual_agent(ziwo_client):
     assert ziwo_client.phone.login == "agent-5555"
 """
 
+PROXIED = """
+import re
+from ziwo_async import Hangup, SessionTakenOver
+from ziwo_async.simulator import SimulatorError
+
+
+@pytest.mark.ziwo(proxy=True)
+async def test_behind_the_proxy(ziwo_world, ziwo_client):
+    ziwo_client.include(router)
+    proxy = ziwo_world.proxy
+    assert (proxy.accepted, proxy.open) == (1, 1)
+    call = await ziwo_world.customer("+97150000000").dials(ziwo_world.agent("5555"))
+    await call.reaches("active")
+    async with ziwo_client.expect(SessionRestored, timeout=5):
+        proxy.reset()
+    await call.reaches("active")
+    assert proxy.accepted >= 2
+
+
+@pytest.mark.ziwo("0011", proxy=True)
+async def test_another_agent_behind_it_and_a_scenario(ziwo_world, ziwo_client):
+    assert ziwo_client.phone.login == "agent-0011"
+    assert ziwo_world.proxy.open == 1
+    await ziwo_world.faults.punt(ziwo_world.agent("0011"))
+    with pytest.raises(SessionTakenOver):
+        await ziwo_client.phone.wait_closed()
+
+
+async def test_without(ziwo_world, ziwo_client):
+    with pytest.raises(SimulatorError, match=re.escape("mark.ziwo(proxy=True)")):
+        ziwo_world.proxy
+"""
+
 CLOSED = """
 seen = []
 
@@ -101,6 +134,11 @@ def test_the_marker_chooses_the_agent(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=3)
 
 
+def test_a_client_can_run_behind_the_fault_proxy(pytester: pytest.Pytester) -> None:
+    make(pytester, "auto", PROXIED)
+    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=3)
+
+
 def test_everything_is_closed_after_the_test(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", CLOSED)
     pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=2)
@@ -110,7 +148,7 @@ def test_a_wrong_marker_is_refused_in_words(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", '@pytest.mark.ziwo(user="x")\nasync def test_it(ziwo_client): ...')
     result = pytester.runpytest_subprocess(timeout=50)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the marker ziwo takes agent= only*"])
+    result.stdout.fnmatch_lines(["*the marker ziwo takes agent= and proxy= only*"])
 
 
 def test_without_pytest_asyncio_pytest_starts_and_the_fixtures_say_what_is_missing(pytester: pytest.Pytester) -> None:
@@ -135,7 +173,7 @@ def test_the_plugin_is_listed_and_costs_nothing(pytester: pytest.Pytester) -> No
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=1)
     result = pytester.runpytest_subprocess("--fixtures", "--markers", "-p", "no:cacheprovider", timeout=50)
-    result.stdout.fnmatch_lines(["*@pytest.mark.ziwo(agent)*"])
+    result.stdout.fnmatch_lines(["*@pytest.mark.ziwo(agent, proxy)*"])
 
 
 async def test_the_projects_own_tests_can_use_them(ziwo_world: object, ziwo_client: object) -> None:

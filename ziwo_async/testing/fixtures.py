@@ -26,26 +26,34 @@ async def ziwo_world() -> AsyncGenerator[ServedWorld]:
 
 @pytest_asyncio.fixture
 async def ziwo_client(request: pytest.FixtureRequest, ziwo_world: ServedWorld) -> AsyncGenerator[ZiwoClient]:
-    """A client of `ziwo_world`, its phone started: agent 5555, or `@pytest.mark.ziwo(agent="0011")`."""
+    """A client of `ziwo_world`, its phone started: agent 5555, or `@pytest.mark.ziwo(agent="0011")`.
+
+    With `@pytest.mark.ziwo(proxy=True)` its phone connects through a fault proxy: `ziwo_world.proxy`.
+    """
     from ..client import ZiwoClient
     from .world import FAST_RECONNECT
 
-    wanted = _agent(request.node.get_closest_marker("ziwo"))
+    wanted, behind_proxy = _wanted(request.node.get_closest_marker("ziwo"))
     if wanted not in {agent.ccLogin for agent in ziwo_world.agents}:
         ziwo_world.add_agent(wanted)
     agent = ziwo_world.agent(wanted)
+    proxy = await ziwo_world.through_proxy() if behind_proxy else None
     ziwo = ZiwoClient(
-        username=agent.username, password=agent.password, api_url=ziwo_world.api_url, reconnect=FAST_RECONNECT
+        username=agent.username,
+        password=agent.password,
+        api_url=ziwo_world.api_url,
+        verto_url=f"ws://{proxy.address}" if proxy is not None else None,
+        reconnect=FAST_RECONNECT,
     )
     async with ziwo, ziwo.phone:
         yield ziwo
 
 
-def _agent(marker: pytest.Mark | None) -> str:
-    def ziwo(agent: str = "5555") -> str:
-        return agent
+def _wanted(marker: pytest.Mark | None) -> tuple[str, bool]:
+    def ziwo(agent: str = "5555", *, proxy: bool = False) -> tuple[str, bool]:
+        return agent, proxy
 
     try:
         return ziwo() if marker is None else ziwo(*marker.args, **marker.kwargs)
     except TypeError as error:
-        pytest.fail(f"the marker ziwo takes agent= only: {error}", pytrace=False)
+        pytest.fail(f"the marker ziwo takes agent= and proxy= only: {error}", pytrace=False)

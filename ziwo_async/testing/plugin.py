@@ -18,7 +18,9 @@ __all__ = ["pytest_configure"]
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and the fixtures (a hook of pytest)."""
     config.addinivalue_line(
-        "markers", "ziwo(agent): the agent (ccLogin) that the fixture ziwo_client logs in as; '5555' by default"
+        "markers",
+        "ziwo(agent, proxy): the agent (ccLogin) that the fixture ziwo_client logs in as, '5555' by default; with "
+        "proxy=True its phone connects through a fault proxy, ziwo_world.proxy",
     )
     name = "fixtures" if config.pluginmanager.hasplugin("asyncio") else "fixtures_missing"
     config.pluginmanager.register(importlib.import_module(f".{name}", __package__), "ziwo_async_fixtures")

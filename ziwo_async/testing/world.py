@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from urllib.parse import urlsplit
 
 from ..config import ReconnectPolicy
-from ..simulator import Faults, Journal, ServerOptions, Simulator, World
+from ..simulator import Faults, Journal, ServerOptions, Simulator, SimulatorError, World
+from .proxy import FaultProxy
 
 __all__ = ["FAST_RECONNECT", "FAST_SERVER", "ServedWorld", "serve"]
 
@@ -20,6 +22,11 @@ FAST_RECONNECT = ReconnectPolicy(base=0.02, cap=0.2, stable_after=0.5)
 class ServedWorld(World):
     """A `World` with the simulator that serves it: people, faults and addresses in one object."""
 
+    def __init__(self, *, agents: Iterable[str]) -> None:
+        super().__init__(agents=agents)
+        self._proxies: list[FaultProxy] = []
+        self._stack = AsyncExitStack()
+
     @property
     def simulator(self) -> Simulator:
         """The simulator that serves this world."""
@@ -29,6 +36,41 @@ class ServedWorld(World):
     def faults(self) -> Faults:
         """The faults to order, such as `await world.faults.cut_phone_socket()`."""
         return self.simulator.faults
+
+    @property
+    def proxy(self) -> FaultProxy:
+        """The fault proxy in front of the Verto port: the first one that `through_proxy` started.
+
+        Raises:
+            SimulatorError: There is none.
+        """
+        if not self._proxies:
+            raise SimulatorError("no proxy: mark the test with @pytest.mark.ziwo(proxy=True), or call through_proxy()")
+        return self._proxies[0]
+
+    async def through_proxy(self, *, seed: int = 0) -> FaultProxy:
+        """Put a fault proxy in front of the Verto port; it is closed with this world.
+
+        Give `f"ws://{proxy.address}"` to the client that is to run behind it (`ZiwoClient(verto_url=...)`). Every call
+        starts another proxy, so that each client can have its own.
+
+        Args:
+            seed: Seed of its random numbers.
+
+        Raises:
+            NotRunning: Nothing serves this world.
+        """
+        url = urlsplit(self.verto_url)
+        assert url.hostname is not None
+        assert url.port is not None
+        proxy = await self._stack.enter_async_context(FaultProxy(url.hostname, url.port, seed=seed))
+        self._proxies.append(proxy)
+        return proxy
+
+    async def close_proxies(self) -> None:
+        """Close every proxy (done by `serve`)."""
+        self._proxies.clear()
+        await self._stack.aclose()
 
     @property
     def journal(self) -> Journal:
@@ -58,4 +100,7 @@ async def serve(
     """
     world = ServedWorld(agents=agents)
     async with Simulator(world, options=options):
-        yield world
+        try:
+            yield world
+        finally:
+            await world.close_proxies()
