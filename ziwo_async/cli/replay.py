@@ -125,6 +125,7 @@ def _show_json(replayed: Replayed) -> None:
                 "callID": call.id,
                 "direction": str(call.direction),
                 "customerNumber": call.customer_number,
+                "documented": call.documented,
                 "verdict": report.verdict.value,
                 "step": report.step,
                 "reason": report.reason,

@@ -1,0 +1,218 @@
+"""Recordings as text: what is read, what is refused and how it is said; and the replay's own rules."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from ziwo_async.errors import BadArgument
+from ziwo_async.events import DialogEvent, SessionClosed, SessionLost, SessionReady, SessionRestored
+from ziwo_async.verto.recording import CLOSED, ENDED, FULL, OPENED, read_recording
+from ziwo_async.verto.replay import Replayer
+
+BEGAN = 1_795_368_000.0
+HEADER = {"ziwo_recording": 1, "library": "ziwo_async 0.1.0", "at": BEGAN}
+
+
+def note(rel: float, words: str, conn: str = "1", **more: Any) -> dict[str, Any]:
+    return {"rel": rel, "at": BEGAN + rel, "conn": conn, "dir": "note", "note": words, **more}
+
+
+def sent(rel: float, frame_id: int, method: str, **params: Any) -> dict[str, Any]:
+    frame = {"jsonrpc": "2.0", "id": frame_id, "method": method, "params": params}
+    return {"rel": rel, "at": BEGAN + rel, "conn": "1", "dir": "send", "frame": frame}
+
+
+def came(rel: float, frame_id: int, method: str | None = None, **params: Any) -> dict[str, Any]:
+    frame: dict[str, Any] = {"jsonrpc": "2.0", "id": frame_id}
+    frame |= {"result": params} if method is None else {"method": method, "params": params}
+    return {"rel": rel, "at": BEGAN + rel, "conn": "1", "dir": "recv", "frame": frame}
+
+
+LOGIN = [
+    HEADER,
+    note(0, OPENED, bye_limit=2.0),
+    sent(0.1, 1, "login", login="agent-0011", passwd="[hidden]", sessid="[session-1]"),
+    came(0.2, 1, message="logged in"),
+    came(0.3, 1, "verto.clientReady", reattached_sessions=[]),
+]
+ANSWERED = [
+    came(1, 2, "verto.invite", callID="c1", sdp="v=0", caller_id_number="+971500000526"),
+    sent(2, 2, "verto.answer", sdp="v=0", dialogParams={"callID": "c1"}),
+    came(3, 2, message="CALL ANSWERED"),
+]
+
+
+def as_bytes(*lines: dict[str, Any]) -> list[bytes]:
+    return [json.dumps(line).encode() + b"\n" for line in lines]
+
+
+def replay(*lines: dict[str, Any]) -> Replayer:
+    recording = read_recording(as_bytes(*lines))
+    replayer = Replayer(recording.entries, ours=recording.ours)
+    assert replayer.run()
+    return replayer
+
+
+def flow(replayer: Replayer, call_id: str = "c1") -> str:
+    events = [told.event for told in replayer.told]
+    last = [event for event in events if isinstance(event, DialogEvent) and event.call_id == call_id][-1]
+    return " ".join(step.state for step in last.state_flow)
+
+
+# -- reading --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "it is empty"),
+        ([b"\n", b" \n"], "it has no line of a recording"),
+        ([b"no json\n"], "line 1 is no JSON"),
+        ([b"\xff\xfe\n"], "line 1 is no JSON"),
+        ([b"[" * 100_000 + b"\n"], "line 1 is no JSON"),
+        ([b"[]\n"], "line 1 is no JSON object"),
+        (as_bytes({"a": 1}), "it has no line of a recording"),
+        (as_bytes({**HEADER, "ziwo_recording": 2}), "line 1 tells format 2; this release reads 1"),
+        (as_bytes({"ziwo_recording": 1}), "line 1 has no usable 'at'"),
+        (as_bytes(HEADER, {"conn": "1", "dir": "note"}), "line 2 has no usable 'rel'"),
+        (as_bytes(HEADER, note(-1, OPENED)), "line 2 has no usable 'rel'"),
+        (as_bytes(HEADER, {**note(1, OPENED), "at": True}), "line 2 has no usable 'at'"),
+        (as_bytes(HEADER, {**note(1, OPENED), "at": 1e300}), "line 2 has no usable 'at'"),
+        ([b'{"rel":NaN,"conn":"1","dir":"note"}\n'], "line 1 has no usable 'rel'"),
+        (as_bytes(HEADER, {**note(1, ""), "dir": "up"}), "line 2 is no line of a recording: its 'dir' is none of"),
+        (as_bytes(HEADER, came(1, 1, "x")), "line 2 is about connection '1', which was not opened before"),
+        (as_bytes(HEADER, note(0, OPENED), {"rel": 1, "conn": "1", "dir": "recv"}), "line 3 has no frame"),
+        (as_bytes(HEADER, note(0, OPENED), {"rel": 1, "conn": "1", "dir": "recv", "raw": 1}), "line 3 has no frame"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_its_line_and_why(lines: list[bytes], message: str) -> None:
+    with pytest.raises(BadArgument) as refused:
+        read_recording(lines)
+    assert str(refused.value).startswith(message)
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_a_last_line_that_is_cut_off_is_left_out_wherever_it_ends(cut: int) -> None:
+    whole = as_bytes(*LOGIN)
+    recording = read_recording([*whole, as_bytes(*ANSWERED)[0][:cut]])
+    assert recording.truncated
+    assert recording.entries == read_recording(whole).entries
+    assert not read_recording(whole).truncated
+
+
+def test_a_broken_line_before_the_last_one_is_no_truncation() -> None:
+    with pytest.raises(BadArgument, match="line 6 is no JSON"):
+        read_recording([*as_bytes(*LOGIN), b'{"rel":\n', *as_bytes(*ANSWERED)])
+
+
+def test_a_last_line_without_its_line_feed_counts_when_it_is_whole() -> None:
+    lines = as_bytes(*LOGIN)
+    lines[-1] = lines[-1].rstrip()
+    recording = read_recording(lines)
+    assert not recording.truncated
+    assert len(recording.entries) == 4
+
+
+def test_the_ends_of_a_recording_are_told_apart() -> None:
+    def ends(*lines: dict[str, Any]) -> tuple[bool, bool]:
+        recording = read_recording(as_bytes(*LOGIN, *lines))
+        return recording.finished, recording.full
+
+    assert ends() == (False, False)
+    assert ends(note(9, ENDED, "", idle=True)) == (True, False)
+    assert ends(note(9, FULL, "")) == (True, True)
+
+
+def test_a_transcript_without_a_header_begins_when_it_is_told_to() -> None:
+    lines = [{"rel": 1.5, "conn": "a", "dir": "note", "note": "ws open"}, {"rel": 2, "dir": "note", "note": "about"}]
+    recording = read_recording(as_bytes(*lines), began=BEGAN)
+    assert (recording.ours, recording.library) == (False, "")
+    assert [entry.at for entry in recording.entries] == [BEGAN + 1.5]
+
+
+# -- replaying ------------------------------------------------------------------------------------------------------
+
+
+def test_the_events_have_the_times_of_the_recording() -> None:
+    replayer = replay(*LOGIN, *ANSWERED)
+    assert [(told.at - BEGAN, type(told.event).__name__) for told in replayer.told] == [
+        (pytest.approx(0.3), "SessionReady"),
+        (1, "Ringing"),
+        (2, "Answering"),
+        (3, "Active"),
+    ]
+    ready = replayer.told[0].event
+    assert isinstance(ready, SessionReady)
+    assert ready.login == "agent-0011"
+
+
+def test_a_replay_can_stop_at_an_event() -> None:
+    recording = read_recording(as_bytes(*LOGIN, *ANSWERED))
+    replayer = Replayer(recording.entries)
+    assert replayer.run(lambda event: isinstance(event, DialogEvent) and event.state == "answering")
+    assert flow(replayer) == "ringing answering"
+    assert not Replayer(recording.entries).run(lambda event: isinstance(event, SessionLost))
+
+
+def test_a_loss_and_a_return_are_told_with_the_gap() -> None:
+    again = [{**line, "rel": line["rel"] + 7, "at": line["at"] + 7} for line in LOGIN[1:]]
+    replayer = replay(*LOGIN, *ANSWERED, note(4, CLOSED, reason="gone", code=1006), *again)
+    lost, restored = (told.event for told in replayer.told if isinstance(told.event, SessionLost | SessionRestored))
+    assert lost == SessionLost(reason="gone", close_code=1006)
+    assert restored == SessionRestored(kept=(), lost=("c1",), gap_seconds=3.3)
+    assert flow(replayer) == "ringing answering active hangup destroy"
+
+
+def test_our_own_close_is_no_loss() -> None:
+    replayer = replay(*LOGIN, note(4, CLOSED, by_us=True), note(5, ENDED, "", idle=True))
+    assert [type(told.event) for told in replayer.told] == [SessionReady, SessionClosed]
+
+
+def test_a_bye_is_given_up_after_the_time_that_the_phone_waits() -> None:
+    bye = sent(4, 3, "verto.bye", dialogParams={"callID": "c1"}, cause="NORMAL_CLEARING")
+    in_time = replay(*LOGIN, *ANSWERED, bye, came(5.9, 8, "verto.ping"))
+    assert flow(in_time) == "ringing answering active hangup"
+    late = replay(*LOGIN, *ANSWERED, bye, came(6.5, 8, "verto.ping"), came(7, 3, message="CALL ENDED"))
+    assert flow(late) == "ringing answering active hangup destroy"
+    assert late.told[-1].at == BEGAN + 6
+    # A confirmation in time leaves nothing to give up.
+    confirmed = replay(*LOGIN, *ANSWERED, bye, came(5, 3, message="CALL ENDED"), came(9, 8, "verto.ping"))
+    assert confirmed.told[-1].at == BEGAN + 5
+
+
+def test_what_the_machine_sends_by_itself_is_no_command() -> None:
+    lines = [
+        *LOGIN,
+        *ANSWERED,
+        came(4, 9, "verto.bye", callID="c1", cause="NORMAL_CLEARING"),
+        came(5, 10, "verto.attach", callID="c1", sdp="v=0"),
+        sent(5.1, 3, "verto.bye", dialogParams={"callID": "c1"}, cause="NORMAL_CLEARING"),
+        came(5.2, 3, message="CALL ENDED"),
+        sent(6, 4, "verto.bye", dialogParams={"callID": "c1"}, cause="NORMAL_CLEARING"),
+    ]
+    replayer = replay(*lines)
+    assert flow(replayer) == "ringing answering active hangup destroy"
+    # The second one nobody wanted: our phone would have refused it.
+    assert [(refused.method, refused.error) for refused in replayer.refused_commands] == [("verto.bye", "WrongState")]
+
+
+def test_frames_after_the_end_of_their_connection_are_harmless() -> None:
+    replayer = replay(*LOGIN, *ANSWERED, note(4, CLOSED), came(5, 9, "verto.bye", callID="c1"), note(6, CLOSED))
+    assert sum(isinstance(told.event, SessionLost) for told in replayer.told) == 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{}, {"dialogParams": 1}, {"dialogParams": {"callID": 5}}, {"dialogParams": {"callID": "c1"}}, {"sdp": 1}],
+)
+@pytest.mark.parametrize(
+    "method", ["login", "verto.invite", "verto.answer", "verto.attach", "verto.bye", "verto.modify"]
+)
+def test_odd_commands_are_replayed_as_plain_requests(method: str, params: dict[str, Any]) -> None:
+    odd: dict[str, Any] = {"causeCode": "16.5", **params}
+    replay(*LOGIN, *ANSWERED, sent(4, 3, method, **odd), came(5, 3, message="OK"))
+    for frame in ([], 7, {"method": 1}, {"method": "login", "params": []}):
+        replay(*LOGIN, {**sent(4, 3, "x"), "frame": frame})
