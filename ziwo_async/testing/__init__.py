@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .network import Link, LinkOptions, Network
     from .proxy import FaultProxy, Traffic
+    from .recordings import Replayed, ReplayedCall, replay_recording
     from .stuck import Deadlock, LeftBehind, Runaway
     from .virtual import VirtualLoop, run_virtual
     from .world import FAST_RECONNECT, FAST_SERVER, ServedWorld, serve
@@ -27,10 +28,13 @@ __all__ = [
     "Link",
     "LinkOptions",
     "Network",
+    "Replayed",
+    "ReplayedCall",
     "Runaway",
     "ServedWorld",
     "Traffic",
     "VirtualLoop",
+    "replay_recording",
     "run_virtual",
     "serve",
 ]
@@ -42,9 +46,12 @@ _HOMES = {
     "Link": "network",
     "LinkOptions": "network",
     "Network": "network",
+    "Replayed": "recordings",
+    "ReplayedCall": "recordings",
     "Runaway": "stuck",
     "Traffic": "proxy",
     "VirtualLoop": "virtual",
+    "replay_recording": "recordings",
     "run_virtual": "virtual",
 }
 """Modules of the names that are not in `world`."""
