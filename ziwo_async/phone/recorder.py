@@ -38,7 +38,7 @@ class Recorder:
 
     ```python
     with Recorder("run.jsonl") as recorder:
-        async with ZiwoClient.from_env(connector=recorder.connector()) as ziwo, ziwo.phone:
+        async with ZiwoClient("acme", username=u, password=p, connector=recorder.connector()) as ziwo, ziwo.phone:
             ...
     ```
 
