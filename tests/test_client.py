@@ -258,10 +258,10 @@ async def test_run_adds_the_router_it_is_given(desk: Desk, monkeypatch: pytest.M
     client = desk.client(password="wrong")
     more = Router()
 
-    async def main() -> int:
-        return 0
+    async def main(*_: object) -> str:
+        return "stopped"
 
-    monkeypatch.setattr(client, "_main", main)
+    monkeypatch.setattr("ziwo_async.client.run_until_stopped", main)
     await asyncio.to_thread(client.run, more)
     assert more in client.phone.router.included()
 

@@ -29,6 +29,7 @@ from ziwo_async.events import (
     HandlerFailed,
     Hangup,
     HangupBy,
+    LoginBlocked,
     Muted,
     PartyChanged,
     SessionClosed,
@@ -107,6 +108,7 @@ OTHERS: dict[type[Event], st.SearchStrategy[Event]] = {
         lag_seconds=moments,
         handler=maybe,
     ),
+    LoginBlocked: made(LoginBlocked, reason=words, attempt=st.integers(1), retry_seconds=moments),
     EventsDropped: made(EventsDropped, consumer=words, dropped=st.integers(0), call_id=maybe),
     UnknownFrame: made(
         UnknownFrame, reason=words, method=maybe, params=st.none() | objects, text=words, size=st.integers(0, 10**7)

@@ -12,16 +12,17 @@ import pytest
 import ziwo_async
 
 NAMES = """
-EXIT_CODES Active AgentMessage Answering ApiError AttendedTransfer AuthError BadArgument BadCredentials BadFrame Buffers
-Call CallData CallEnded CallError CallEvent CallGone CallRefused CannotConnect ClientClosed ConfigError Conflict
-ConnectionLost Credentials DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early Event
+EXIT_CODES Active AgentMessage Answering ApiError AttendedTransfer AuthError BadArgument BadCredentials BadFrame
+Buffers Call CallData CallEnded CallError CallEvent CallGone CallRefused CannotConnect ClientClosed ConfigError
+Conflict ConnectionLost Credentials DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early Event
 EventStream EventsDropped ExpectTimeout Expectation FlowBroken FlowChecker FlowReport FlowViolation Forbidden
-HandlerFailed HandlerRejected Hangup HangupBy Held InvalidInstanceName Liveness MediaEngine MediaError MediaSession
-Muted NotFound NullMedia PartyChanged Phone Profile ProtocolError RateLimited ReconnectPolicy Recorder Recovering Reply
-RequestTimeout Requesting RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady
-SessionRestored SessionTakenOver Settings SlowConsumer StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired
-TransferFailed TransportError Trying UnknownFrame Unmuted Verdict VertoError WebrtcConfig WrongState ZiwoClient
-ZiwoError check_flow exit_code parse_event
+HandlerFailed HandlerRejected Hangup HangupBy Held InvalidInstanceName LedgerError LedgerStore Liveness LoginBlocked
+LoginLimiter MediaEngine MediaError MediaSession MemoryStore Muted NotFound NullMedia PartyChanged Phone Profile
+ProtocolError RateLimited ReconnectPolicy Recorder Recovering Reply RequestTimeout Requesting RetryPolicy Ringing
+Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored SessionTakenOver Settings
+SlowConsumer SqliteStore StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired TransferFailed TransportError
+Trying UnknownFrame Unmuted Verdict VertoError WebrtcConfig WrongState ZiwoClient ZiwoError check_flow exit_code
+parse_event
 """.split()  # noqa: SIM905
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Forbidden,
         HandlerRejected,
         InvalidInstanceName,
+        LedgerError,
         MediaError,
         NotFound,
         ProtocolError,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         Hangup,
         HangupBy,
         Held,
+        LoginBlocked,
         Muted,
         PartyChanged,
         Recovering,
@@ -85,9 +87,12 @@ if TYPE_CHECKING:
         parse_event,
     )
     from .phone.call import Call
+    from .phone.keeper import LedgerStore, MemoryStore
+    from .phone.limiter import LoginLimiter
     from .phone.media import MediaEngine, MediaSession, NullMedia
     from .phone.phone import Phone
     from .phone.recorder import Recorder
+    from .phone.sqlite import SqliteStore
     from .phone.streams import EventStream, Expectation
     from .phone.transfer import AttendedTransfer
     from .rest.auth import Credentials
@@ -105,21 +110,25 @@ _HOME = {
         "ApiError", "AuthError", "BadArgument", "BadCredentials", "BadFrame", "CallEnded", "CallError", "CallGone",
         "CallRefused", "CannotConnect", "ClientClosed", "ConfigError", "Conflict", "ConnectionLost", "DecodeError",
         "DuplicateSession", "ExpectTimeout", "FlowBroken", "Forbidden", "HandlerRejected", "InvalidInstanceName",
-        "MediaError", "NotFound", "ProtocolError", "RateLimited", "RequestTimeout", "ServerError", "SessionTakenOver",
-        "StreamOverflow", "TokenExpired", "TransferFailed", "TransportError", "VertoError", "WrongState", "ZiwoError",
+        "LedgerError", "MediaError", "NotFound", "ProtocolError", "RateLimited", "RequestTimeout", "ServerError",
+        "SessionTakenOver", "StreamOverflow", "TokenExpired", "TransferFailed", "TransportError", "VertoError",
+        "WrongState", "ZiwoError",
     ),
     "events": (
         "Active", "AgentMessage", "Answering", "CallData", "CallEvent", "Destroy", "DialogEvent", "DialogState",
         "Direction", "Early", "Event", "EventsDropped", "FlowViolation", "HandlerFailed", "Hangup", "HangupBy", "Held",
-        "Muted", "PartyChanged", "Recovering", "Requesting", "Ringing", "SessionClosed", "SessionEvent", "SessionLost",
-        "SessionReady", "SessionRestored", "SlowConsumer", "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted",
-        "parse_event",
+        "LoginBlocked", "Muted", "PartyChanged", "Recovering", "Requesting", "Ringing", "SessionClosed", "SessionEvent",
+        "SessionLost", "SessionReady", "SessionRestored", "SlowConsumer", "StateFlowItem", "TextMessage", "Trying",
+        "UnknownFrame", "Unmuted", "parse_event",
     ),
     "phone.call": ("Call",),
     "phone.streams": ("EventStream", "Expectation"),
+    "phone.keeper": ("LedgerStore", "MemoryStore"),
+    "phone.limiter": ("LoginLimiter",),
     "phone.media": ("MediaEngine", "MediaSession", "NullMedia"),
     "phone.phone": ("Phone",),
     "phone.recorder": ("Recorder",),
+    "phone.sqlite": ("SqliteStore",),
     "phone.transfer": ("AttendedTransfer",),
     "rest.auth": ("Credentials",),
     "rest.envelope": ("Reply",),
@@ -177,10 +186,15 @@ __all__ = [
     "HangupBy",
     "Held",
     "InvalidInstanceName",
+    "LedgerError",
+    "LedgerStore",
     "Liveness",
+    "LoginBlocked",
+    "LoginLimiter",
     "MediaEngine",
     "MediaError",
     "MediaSession",
+    "MemoryStore",
     "Muted",
     "NotFound",
     "NullMedia",
@@ -207,6 +221,7 @@ __all__ = [
     "SessionTakenOver",
     "Settings",
     "SlowConsumer",
+    "SqliteStore",
     "StateFlowItem",
     "StreamOverflow",
     "TextMessage",

@@ -5,20 +5,22 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import signal
 import ssl as tls
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
 
 from pydantic import JsonValue, SecretStr
 
+from ._running import run_until_stopped
 from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
 from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
 from .events import Event
 from .phone.account import Account
 from .phone.connection import Connector, open_socket
+from .phone.keeper import LedgerStore
+from .phone.limiter import PROCESS_LIMITER, LoginLimiter
 from .phone.media import MediaEngine
 from .phone.owner import finish
 from .phone.phone import Phone
@@ -47,6 +49,7 @@ EXIT_CODES = {
     "authentication": 3,
     "connection": 4,
     "taken over": 5,
+    "forced": 6,
 }
 """Exit codes of `run()`: how the program ended."""
 
@@ -86,6 +89,8 @@ class ZiwoClient:
         strict_flows: bool = False,
         session_id: str | SecretStr | None = None,
         connector: Connector = open_socket,
+        ledger: LedgerStore | None = None,
+        login_limiter: LoginLimiter = PROCESS_LIMITER,
     ) -> None:
         """Make a client; no I/O happens yet.
 
@@ -111,6 +116,9 @@ class ZiwoClient:
                 end (`PUT /agents/autologin`, `PUT /agents/logout`): without it the agent gets no queue calls.
             strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
             session_id: Verto session id to take up (a secret); by default a new one.
+            ledger: Where to keep what a restarted program needs to take its calls over, such as `SqliteStore(path)`; by
+                default nothing is written.
+            login_limiter: How many phones may log in within a second; by default 20 in the whole process.
             connector: Opens the phone's websocket; by default the library `websockets`.
 
         Raises:
@@ -154,6 +162,8 @@ class ZiwoClient:
             liveness=liveness,
             buffers=buffers,
             connector=connector,
+            ledger=ledger,
+            limiter=login_limiter,
             tls=ssl,
             on_ready=self._position_connected,
             strict_flows=strict_flows,
@@ -167,6 +177,7 @@ class ZiwoClient:
         http: aiohttp.ClientSession | None = None,
         router: Router | None = None,
         media: MediaEngine | None = None,
+        ledger: LedgerStore | None = None,
         strict_flows: bool = False,
     ) -> Self:
         """Make a client from the environment.
@@ -178,6 +189,7 @@ class ZiwoClient:
             http: An aiohttp session to borrow.
             router: Handlers to start with.
             media: Makes the media of calls.
+            ledger: Where to keep what a restarted program needs to take its calls over.
             strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
 
         Raises:
@@ -195,6 +207,7 @@ class ZiwoClient:
             http=http,
             router=router,
             media=media,
+            ledger=ledger,
             strict_flows=strict_flows,
         )
 
@@ -229,45 +242,54 @@ class ZiwoClient:
         finally:
             await self._transport.aclose()
 
-    def run(self, router: Router | None = None) -> None:
+    async def drain(self, timeout: float = 30.0, *, calls: Literal["hangup", "keep"] = "hangup") -> None:
+        """Come to an orderly end: no new calls, running handlers finish, then everything is closed.
+
+        Args:
+            timeout: Seconds that running handlers get; what runs on then is cancelled.
+            calls: What becomes of calls that are still up then: `hangup`, or `keep` them alive on the server for the
+                next process (see `Phone.drain`).
+        """
+        await self.phone.drain(timeout, calls=calls)
+        await self.aclose()
+
+    async def abort(self) -> None:
+        """Close at once: no goodbye to anyone, handlers are cancelled."""
+        await self.phone.abort()
+        if self._closer is None:
+            self._closer = asyncio.create_task(self._transport.aclose(), name="ziwo_async:client: close")
+        await finish(self._closer)
+
+    def run(
+        self,
+        router: Router | None = None,
+        *,
+        drain_timeout: float = 30.0,
+        calls_on_stop: Literal["hangup", "keep"] = "hangup",
+    ) -> None:
         """Run the phone until SIGINT or SIGTERM, or an error that is final. Blocks; starts its own event loop.
+
+        The first signal drains (see `drain`), a second one forces the end.
 
         Args:
             router: Handlers to add first.
+            drain_timeout: Seconds that running handlers get after the first signal.
+            calls_on_stop: What becomes of calls that are still up then: `hangup`, or `keep` for the next process.
 
         Raises:
-            SystemExit: It did not end by a signal; the code says why (`EXIT_CODES`): 1 unexpected, 2 configuration,
-                3 authentication, 4 connection, 5 another client took the session. The reason is written to stderr.
+            SystemExit: It did not end by one signal; the code says why (`EXIT_CODES`): 1 unexpected, 2 configuration,
+                3 authentication, 4 connection, 5 another client took the session, 6 forced by a second signal. The
+                reason is written to stderr.
         """
         if router is not None:
             self.include(router)
-        code = asyncio.run(self._main())
-        if code:
-            raise SystemExit(code)
-
-    async def _main(self) -> int:
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, stop.set)
-            except (NotImplementedError, RuntimeError, ValueError):  # pragma: no cover - Windows, or no main thread
-                break
         try:
-            async with self, self.phone:
-                ended = asyncio.ensure_future(self.phone.wait_closed())
-                stopped = asyncio.ensure_future(stop.wait())
-                try:
-                    await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
-                    if ended.done():
-                        ended.result()
-                finally:
-                    ended.cancel()
-                    stopped.cancel()
+            code = EXIT_CODES[asyncio.run(run_until_stopped(self, drain_timeout, calls_on_stop))]
         except ZiwoError as error:
             sys.stderr.write(f"ziwo_async: {error}\n")
-            return exit_code(error)
-        return EXIT_CODES["stopped"]
+            code = exit_code(error)
+        if code:
+            raise SystemExit(code)
 
     # -- events ----------------------------------------------------------------
 

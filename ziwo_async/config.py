@@ -180,6 +180,12 @@ class ReconnectPolicy:
     Attributes:
         base: Seconds of the first window.
         cap: Longest window in seconds.
+        cap_with_calls: Longest window in seconds while the server may still hold a call for us.
+        detach_window: For how many seconds the server is taken to hold answered calls whose phone is away
+            (mod_verto's `detach-timeout-sec`, 120 by default; ZIWO's setting is not known).
+        blocked_first: Seconds to wait when the server says that somebody else is logged in as the agent (-32003); it
+            doubles with each refusal.
+        blocked_longest: Longest such wait in seconds.
         stable_after: The counter starts anew only after a session has been ready for so many seconds; without that a
             server that accepts and closes would be hammered.
         max_attempts: Attempts in a row before giving up; None means never.
@@ -187,6 +193,10 @@ class ReconnectPolicy:
 
     base: float = 0.5
     cap: float = 30.0
+    cap_with_calls: float = 4.0
+    detach_window: float = 120.0
+    blocked_first: float = 20.0
+    blocked_longest: float = 300.0
     stable_after: float = 30.0
     max_attempts: int | None = None
 
@@ -201,10 +211,15 @@ class Liveness:
     Attributes:
         silence: After so many seconds without any frame, `verto.ping` is sent.
         reply: Seconds within which any reply, even an error, proves the socket alive.
+        tick: Every so many seconds the clocks are looked at.
+        jump: When a clock moved by so many seconds more than it should have, the machine slept or the program stood
+            still: then `verto.ping` is sent at once.
     """
 
     silence: float = 10.0
     reply: float = 5.0
+    tick: float = 2.0
+    jump: float = 30.0
 
     def __post_init__(self) -> None:
         _positive(self)

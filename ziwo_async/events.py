@@ -49,6 +49,7 @@ __all__ = [
     "Hangup",
     "HangupBy",
     "Held",
+    "LoginBlocked",
     "Muted",
     "PartyChanged",
     "Recovering",
@@ -457,13 +458,32 @@ class SessionRestored(SessionEvent, frozen=True):
     Attributes:
         kept: Call ids that live on.
         lost: Call ids that ended in the gap; their `Hangup` and `Destroy` were published.
-        gap_seconds: How long the phone was away.
+        gap_seconds: How long the phone was away. After a restart of the program: since its ledger was last written.
+        unknown: Those of `kept` that we had no record of.
     """
 
     event: Literal["session_restored"] = "session_restored"
     kept: tuple[str, ...]
     lost: tuple[str, ...]
     gap_seconds: float
+    unknown: tuple[str, ...] = ()
+
+
+class LoginBlocked(SessionEvent, frozen=True):
+    """The server says that somebody else is logged in as this agent (-32003); the phone tries again, but rarely.
+
+    A network that vanished can lock the agent's name for 16 minutes (measured with ZIWO's FreeSWITCH).
+
+    Attributes:
+        reason: What it said, for people.
+        attempt: How often it said so in a row.
+        retry_seconds: When the next attempt is made, from now.
+    """
+
+    event: Literal["login_blocked"] = "login_blocked"
+    reason: str
+    attempt: int
+    retry_seconds: float
 
 
 class SessionClosed(SessionEvent, frozen=True):
@@ -472,11 +492,13 @@ class SessionClosed(SessionEvent, frozen=True):
     Attributes:
         reason: Why, for people.
         error: Name of the error class when it closed for an error (`SessionTakenOver`, ...), else None.
+        kept: Call ids that were left alive on the server (`drain(calls="keep")`).
     """
 
     event: Literal["session_closed"] = "session_closed"
     reason: str
     error: str | None = None
+    kept: tuple[str, ...] = ()
 
 
 class AgentMessage(SessionEvent, frozen=True):

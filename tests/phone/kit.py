@@ -17,6 +17,7 @@ from ziwo_async import (
     CallEvent,
     DialogEvent,
     Event,
+    LoginLimiter,
     Phone,
     ReconnectPolicy,
     RetryPolicy,
@@ -44,7 +45,9 @@ QUICK_SERVER = ServerOptions(
     close_timeout=0.2,
 )
 QUICK = Timeouts(connect=2.0, request=2.0, login=2.0, verto_request=2.0, close=1.0)
-AGAIN_AT_ONCE = ReconnectPolicy(base=0.004, cap=0.02, stable_after=0.5)
+AGAIN_AT_ONCE = ReconnectPolicy(base=0.004, cap=0.02, stable_after=0.5, blocked_first=0.01, blocked_longest=0.1)
+HURRY = 10_000
+"""Logins a second: no test waits for its turn, unless it is about that."""
 CUSTOMER = "+97150000000"
 
 
@@ -151,6 +154,7 @@ class Desk:
             "reconnect": AGAIN_AT_ONCE,
             "retry": RetryPolicy(attempts=2, base=0.001, cap=0.002),
             "strict_flows": True,
+            "login_limiter": LoginLimiter(HURRY),
         }
         if "token" in options or "credentials" in options:
             del given["username"], given["password"]
@@ -170,7 +174,12 @@ class Desk:
         return self.phone_by(provider, **options)
 
     def phone_by(self, provider: Callable[[bool], Awaitable[Account]], **options: Any) -> Phone:
-        given: dict[str, Any] = {"timeouts": QUICK, "reconnect": AGAIN_AT_ONCE, "strict_flows": True}
+        given: dict[str, Any] = {
+            "timeouts": QUICK,
+            "reconnect": AGAIN_AT_ONCE,
+            "strict_flows": True,
+            "limiter": LoginLimiter(HURRY),
+        }
         phone = Phone(provider, **(given | options))
         phone.router.include(self.seen.router)
         self.phones.append(phone)

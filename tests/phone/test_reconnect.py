@@ -20,6 +20,7 @@ from ziwo_async import (
     Hangup,
     HangupBy,
     Liveness,
+    LoginBlocked,
     Phone,
     ReconnectPolicy,
     RequestTimeout,
@@ -554,18 +555,19 @@ async def test_no_extension_and_no_sub_protocol_is_offered(desk: Desk, rogue: Ro
     await within(phone.aclose())
 
 
-async def test_a_persistent_duplicate_after_a_loss_is_retried_later_and_not_final(desk: Desk, phone: Phone) -> None:
-    for _ in range(5):
+async def test_a_persistent_duplicate_after_a_loss_is_told_and_tried_again_on_the_slow_schedule(
+    desk: Desk, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ziwo_async.phone.signin._OWN_DUPLICATE", (0.001, 0.001, 0.001, 0.001))
+    for _ in range(12):
         desk.sim.faults.fail_next("login", -32003, "Duplicate Session")
-    import ziwo_async.phone.supervisor as supervisor
-
-    plain = supervisor._OWN_DUPLICATE, supervisor._DUPLICATE_WAIT
-    supervisor._OWN_DUPLICATE, supervisor._DUPLICATE_WAIT = (0.001, 0.001, 0.001, 0.001), 0.01
-    try:
-        await desk.sim.faults.cut_phone_socket(desk.agent)
-        await desk.seen.wait(SessionRestored)
-    finally:
-        supervisor._OWN_DUPLICATE, supervisor._DUPLICATE_WAIT = plain
+    await desk.sim.faults.cut_phone_socket(desk.agent)
+    await desk.seen.wait(SessionRestored)
+    # Five tries on each of two sockets, two on the third.
+    blocked = desk.seen.of(LoginBlocked)
+    assert [event.attempt for event in blocked] == [1, 2]
+    assert blocked[0].retry_seconds < blocked[1].retry_seconds
+    assert desk.seen.session() == ["SessionReady", "SessionLost", "LoginBlocked", "LoginBlocked", "SessionRestored"]
     assert DuplicateSession.retryable
     assert AGAIN_AT_ONCE.max_attempts is None
     assert isinstance(desk.seen.events[0], SessionReady)

@@ -9,6 +9,7 @@ from ..config import ReconnectPolicy
 __all__ = ["Backoff"]
 
 _MOST_DOUBLINGS = 16
+_BLOCKED_JITTER = 0.25
 
 
 class Backoff:
@@ -29,14 +30,28 @@ class Backoff:
         self._rng = rng
         self.failures = 0
 
-    def next(self, ready_seconds: float | None) -> float:
+    def next(self, ready_seconds: float | None, *, calls_wait: bool = False) -> float:
         """Return how many seconds to wait.
 
         Args:
             ready_seconds: How long the last session was ready; None when it never was.
+            calls_wait: Whether a call waits in the server's detach window: then the wait is at most `cap_with_calls`.
         """
         if ready_seconds is not None and ready_seconds >= self._policy.stable_after:
             self.failures = 0
-        ceiling = min(self._policy.cap, self._policy.base * 2 ** min(self.failures, _MOST_DOUBLINGS))
+        cap = min(self._policy.cap, self._policy.cap_with_calls) if calls_wait else self._policy.cap
+        ceiling = min(cap, self._policy.base * 2 ** min(self.failures, _MOST_DOUBLINGS))
         self.failures += 1
         return self._rng.uniform(0, ceiling)
+
+    def blocked(self, refusals: int) -> float:
+        """Return how many seconds to wait when somebody else is logged in: asking often helps nobody.
+
+        A network that vanished can lock the agent's name for 16 minutes (measured).
+
+        Args:
+            refusals: How often the server said so in a row, this time included.
+        """
+        longest = self._policy.blocked_longest
+        wait: float = self._policy.blocked_first * 2 ** min(refusals - 1, _MOST_DOUBLINGS)
+        return min(longest, wait * self._rng.uniform(1, 1 + _BLOCKED_JITTER))

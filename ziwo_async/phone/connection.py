@@ -21,6 +21,7 @@ from websockets.protocol import Event
 from ..config import Liveness, Timeouts
 from ..errors import CannotConnect, ConnectionLost, TransportError
 from . import wire
+from .clockwatch import ClockWatch
 
 __all__ = ["Connection", "Connector", "Socket", "how_it_ended", "open_socket"]
 
@@ -200,6 +201,8 @@ class Connection:
             timeouts: The time limit of closing.
         """
         self.lost = asyncio.Event()
+        self._stir = asyncio.Event()
+        self._suspect = False
         self.reason = ""
         self.close_code: int | None = None
         self._socket = socket
@@ -233,6 +236,7 @@ class Connection:
         finally:
             self.reason = self.reason or "the connection was closed by us"
             self.lost.set()
+            self._stir.set()
         if broken:
             raise broken[0]
 
@@ -273,26 +277,38 @@ class Connection:
             ping: Sends `verto.ping` and waits for a reply, of whatever kind, at most so many seconds
                 (`TransportError` else).
         """
-        silence, reply = self._liveness.silence, self._liveness.reply
-        while not await self._lost_before(self._heard + silence):
-            if self._loop.time() < self._heard + silence:
-                continue
+        silence, reply, tick = self._liveness.silence, self._liveness.reply, self._liveness.tick
+        clocks = ClockWatch(self._loop.time, self._liveness.jump)
+        while not self.lost.is_set():
+            pause = max(min(self._heard + silence - self._loop.time(), tick), 0)
+            await self._stirred_within(pause)
             asked = self._loop.time()
+            if not clocks.jumped(pause) and not self._suspect and asked < self._heard + silence:
+                continue
+            self._suspect = False
             try:
                 await ping(reply)
             except TransportError:
                 if self._heard < asked:
                     self.cut(f"no sign of life from the server for {silence + reply:g} s")
                     return
+            clocks.jumped(0)
 
-    async def _lost_before(self, due: float) -> bool:
-        """Wait for the end of the socket until `due`."""
+    async def _stirred_within(self, seconds: float) -> None:
+        """Wait for the end of the socket, or for a doubt, so many seconds at most."""
+        self._stir.clear()
+        if self.lost.is_set() or self._suspect:
+            return
         try:
-            async with asyncio.timeout(max(due - self._loop.time(), 0)):
-                await self.lost.wait()
+            async with asyncio.timeout(seconds):
+                await self._stir.wait()
         except TimeoutError:
-            return False
-        return True
+            pass
+
+    def doubt(self) -> None:
+        """A request was not answered in time: look for a sign of life now."""
+        self._suspect = True
+        self._stir.set()
 
     def cut(self, reason: str) -> None:
         """End the socket at once, without a handshake: the peer is not there to take part in one."""

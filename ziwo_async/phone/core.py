@@ -22,7 +22,7 @@ from ..errors import (
     WrongState,
     ZiwoError,
 )
-from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation, UnknownFrame
+from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation, Ringing, UnknownFrame
 from ..verto.effects import (
     DialAsked,
     Effect,
@@ -42,6 +42,7 @@ from .account import Account
 from .call import Call
 from .connection import Connection
 from .dispatch import Dispatcher
+from .keeper import LedgerKeeper
 from .media import MediaEngine
 from .mediatable import MediaTable
 from .owner import TaskOwner
@@ -63,6 +64,9 @@ class PhoneCore:
         taken_over: Whether another client took the session.
         began: Whether the phone was ever ready.
         closing: Whether the program closes the phone: then the end of the connection is no loss.
+        draining: Whether the phone takes no new calls any more.
+        keeping: Whether calls are left alive on the server when the phone closes.
+        keeper: Writes the ledger, if there is a store.
         failure: Why the phone closed for good, or None.
     """
 
@@ -91,6 +95,9 @@ class PhoneCore:
         self.taken_over = False
         self.began = False
         self.closing = False
+        self.draining = False
+        self.keeping = False
+        self.keeper: LedgerKeeper | None = None
         self.failure: ZiwoError | None = None
         self.lost_at = 0.0
         self.failed: Callable[[ZiwoError], None] = self._note_failure
@@ -115,6 +122,25 @@ class PhoneCore:
     def tell(self, event: Event) -> None:
         """Publish an event about the phone as a whole."""
         self.dispatcher.publish(event, None, None)
+
+    def renew_session(self) -> None:
+        """Take a new session id: the server cannot take the old one up any more."""
+        self.session.sessid = self._new_id()
+        if self.keeper is not None:
+            self.keeper.touch()
+
+    def let_go(self) -> None:
+        """Calls that live on at the server are ours no more."""
+        self.session.calls.clear()
+        self.calls.clear()
+
+    async def forget_session(self) -> None:
+        """Another client took the session: the next process of this agent must not take it back."""
+        if self.keeper is not None:
+            self.perform(self.session.abandon(self.clock()))
+            self.session.unsaid.clear()
+            self.session.sessid = self._new_id()
+            await self.keeper.write()
 
     def _note_failure(self, error: ZiwoError) -> None:
         self.failure = error
@@ -183,7 +209,11 @@ class PhoneCore:
         call = None if call_id is None else self.calls.get(call_id)
         if call_id is not None and type(event) in _STATES:
             call = self._keep_in_step(call, call_id, cast("DialogEvent", event))
+        if call_id is not None and self.keeper is not None:
+            self.keeper.touch()
         self.dispatcher.publish(event, call_id, call)
+        if self.draining and type(event) is Ringing and self.owner.running:
+            self.owner.spawn(f"turn call {call_id} away", self._turn_away, event.call_id)
         if self._strict and type(event) is FlowViolation:
             self.failed(FlowBroken(f"{event.input} in state '{event.state}': {event.reason}", call_id=event.call_id))
 
@@ -203,17 +233,19 @@ class PhoneCore:
 
     # -- requests --------------------------------------------------------------
 
-    def check_open(self) -> None:
-        """Refuse commands of a phone that is closed or away.
+    def check_open(self, *, new_call: bool = False) -> None:
+        """Refuse commands of a phone that is closed or away, and new calls of one that is being drained.
 
         Raises:
-            ClientClosed: It is closed, or was never started.
+            ClientClosed: It is closed, was never started, or takes no new calls any more.
             ConnectionLost: It is reconnecting.
         """
         if self.failure is not None:
             raise ClientClosed(f"the phone is closed: {self.failure}")
         if not self.owner.running:
             raise ClientClosed("the phone is not started, or closed")
+        if new_call and self.draining:
+            raise ClientClosed("the phone is being drained and takes no new calls")
         if self.connection is None or self.session.phase not in (Phase.READY, Phase.LOGGED_IN):
             raise ConnectionLost("the phone is not connected now; it reconnects by itself", reason="not connected")
 
@@ -245,6 +277,8 @@ class PhoneCore:
         except TimeoutError as error:
             if isinstance(error, ZiwoError):
                 raise
+            if connection is not None and send.method != "verto.ping":
+                connection.doubt()
             about = f" of call {send.call_id}" if send.call_id else ""
             raise RequestTimeout(f"the server did not answer {send.method}{about} within {limit:g} s") from None
         finally:
@@ -290,7 +324,7 @@ class PhoneCore:
         self, number: str, call_id: str, *, user_variables: dict[str, str | bool] | None, primary: str | None
     ) -> Call:
         """Call a number; returns once the server took the call (`trying`)."""
-        self.check_open()
+        self.check_open(new_call=True)
         if call_id in self.session.calls or self.media.has(call_id):
             # Before the media are touched: they belong to the call that has the id.
             state = str(self.session.calls[call_id].state) if call_id in self.session.calls else "requesting"
@@ -321,17 +355,20 @@ class PhoneCore:
         if call_id in self.session.calls and self.owner.running:
             self.owner.spawn(f"hang up call {call_id}", self._hang_up_quietly, call_id)
 
-    async def _hang_up_quietly(self, call_id: str) -> None:
+    async def _turn_away(self, call_id: str) -> None:
+        await self._hang_up_quietly(call_id, "USER_BUSY")
+
+    async def _hang_up_quietly(self, call_id: str, cause: str | None = None) -> None:
         call = self.calls.get(call_id)
         if call is not None:
             try:
-                await call.hangup()
+                await call.hangup(cause)
             except ZiwoError as error:
                 _log.debug("call %s could not be hung up: %s", call_id, error)
 
     async def answer(self, call_id: str) -> None:
         """Answer a ringing call; returns once the server accepted (`active`)."""
-        self.check_open()
+        self.check_open(new_call=True)
         machine = self.session.calls.get(call_id)
         state = None if machine is None else machine.state
         offer = self.media.offer_of(call_id)

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from ..config import Buffers, Liveness, ReconnectPolicy, Timeouts
 from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
@@ -23,6 +23,8 @@ from .call import Call, check_number
 from .connection import Connector, open_socket
 from .core import PhoneCore
 from .dispatch import Dispatcher
+from .keeper import LedgerKeeper, LedgerStore
+from .limiter import PROCESS_LIMITER, LoginLimiter
 from .media import MediaEngine, NullMedia
 from .owner import TaskOwner, finish
 from .supervisor import Supervisor
@@ -60,6 +62,8 @@ class Phone:
         clock: Callable[[], float] = time.time,
         rng: random.Random | None = None,
         new_id: Callable[[], str] = _new_id,
+        ledger: LedgerStore | None = None,
+        limiter: LoginLimiter = PROCESS_LIMITER,
     ) -> None:
         """Make a phone; no I/O happens yet. `ZiwoClient` does this for you.
 
@@ -79,13 +83,15 @@ class Phone:
             session_id: Session id to take up (a secret); by default a new one.
             clock: Tells seconds since the epoch.
             rng: Jitter of the reconnect delays; by default seeded by the system.
+            ledger: Where to keep what another process needs to take the calls over; by default in memory only.
+            limiter: How many phones may log in within a second; by default shared by all phones of the process.
             new_id: Makes the session id and the ids of calls; by default random UUIDs, which nobody can guess.
         """
         self.router = router or Router()
         self._timeouts = timeouts or Timeouts()
         self._owner = TaskOwner("phone", self._crashed)
         self.dispatcher = Dispatcher(self._owner, self.router, buffers=buffers)
-        session = SessionMachine(login="", sessid=session_id or new_id())
+        session = SessionMachine(login="", sessid=session_id or new_id(), asks_again=True)
         self._core = PhoneCore(
             session=session,
             dispatcher=self.dispatcher,
@@ -97,6 +103,10 @@ class Phone:
             new_id=new_id,
         )
         self._core.failed = self._fail
+        if ledger is not None:
+            self._core.keeper = LedgerKeeper(ledger, session, clock)
+        self._limiter = limiter
+        self._own_session = session_id is not None
         self._account = account
         self._connector = connector
         self._tls = tls
@@ -107,8 +117,10 @@ class Phone:
         self._used = False
         self._closing = False
         self._closer: asyncio.Task[None] | None = None
+        self._drainer: asyncio.Task[None] | None = None
         self._closed = asyncio.Event()
         self._failing = asyncio.Event()
+        self._forced = asyncio.Event()
         self._said_closed = False
 
     def __repr__(self) -> str:
@@ -150,11 +162,15 @@ class Phone:
             timeouts=self._timeouts,
             reconnect=self._reconnect,
             liveness=self._liveness,
+            limiter=self._limiter,
+            own_session=self._own_session,
             on_ready=self._on_ready,
             rng=self._rng,
         )
         try:
             await self._owner.start()
+            if self._core.keeper is not None:
+                self._owner.spawn("ledger", self._core.keeper.run)
             task = self._owner.spawn("supervisor", supervisor.run)
             ended = asyncio.ensure_future(task.wait())
             try:
@@ -167,6 +183,44 @@ class Phone:
         except BaseException:
             await self.aclose()
             raise
+
+    async def drain(self, timeout: float = 30.0, *, calls: Literal["hangup", "keep"] = "hangup") -> None:
+        """Come to an orderly end: take no new calls, let the handlers finish, then close.
+
+        Calls that ring meanwhile are turned away as busy. Safe in every state. From a handler it returns at once, since
+        a handler cannot wait for its own end; the phone drains behind it.
+
+        Args:
+            timeout: Seconds that running handlers get (`during` handlers of a live call too); what runs on then is
+                cancelled.
+            calls: What becomes of calls that are still up then. `hangup` ends them. `keep` leaves answered ones alive
+                on the server: a phone that starts with the same ledger (or session id) within the server's detach
+                window takes them over; their handlers are not waited for.
+        """
+        self._core.draining = True
+        if self._drainer is None:
+            self._drainer = asyncio.create_task(self._drain(timeout, calls), name="ziwo_async:phone: drain")
+        if not self._owner.inside:
+            await finish(self._drainer)
+
+    async def _drain(self, timeout: float, calls: Literal["hangup", "keep"]) -> None:
+        core = self._core
+        answered = [call.id for call in core.calls.values() if core.session.calls[call.id].is_answered]
+        try:
+            async with asyncio.timeout(timeout):
+                await self.dispatcher.handlers_done(but_not=answered if calls == "keep" else ())
+        except TimeoutError:
+            _log.warning("handlers still run %g s after the phone was asked to drain", timeout)
+        core.keeping = calls == "keep"
+        await self.aclose()
+
+    async def abort(self) -> None:
+        """Close at once: no goodbye to the server, handlers are cancelled. For the second Ctrl-C."""
+        self._closing = self._core.closing = self._core.keeping = True
+        self._forced.set()
+        if self._core.connection is not None:
+            self._core.connection.cut("aborted by the program")
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Hang up all calls, close the connection, end all tasks. Safe in every state, and twice; bounded in time.
@@ -182,31 +236,54 @@ class Phone:
             await finish(self._closer)
 
     async def _close(self) -> None:
+        polite = asyncio.ensure_future(self._close_politely())
+        forced = asyncio.ensure_future(self._forced.wait())
         try:
-            await self._close_politely()
+            await asyncio.wait([polite, forced], return_when=asyncio.FIRST_COMPLETED)
+            if polite.done():
+                polite.result()
         finally:
+            polite.cancel()
+            forced.cancel()
+            await asyncio.wait([polite, forced])
+            await self._within(self._core.media.close_all(), "the media could not be closed")
             # Twice: a peer that ignores the closing handshake may use up the first of it.
             await self._owner.aclose(2 * self._timeouts.close)
             self.dispatcher.close(ClientClosed("the phone was closed"))
+            if self._core.keeper is not None and self._core.began and not self._core.taken_over:
+                await self._within(self._core.keeper.write(), "the ledger could not be written")
+            self._core.let_go()
             self._closed.set()
+
+    async def _within(self, work: Awaitable[None], failure: str) -> None:
+        try:
+            async with asyncio.timeout(self._timeouts.close):
+                await work
+        except TimeoutError:
+            _log.warning("%s within %g s", failure, self._timeouts.close)
 
     async def _close_politely(self) -> None:
         core, limit = self._core, self._timeouts.close
+
+        def kept(call: Call) -> bool:
+            return core.keeping and core.session.calls[call.id].is_answered
+
         if core.failure is None and core.connection is not None and core.session.phase is Phase.READY:
             try:
                 async with asyncio.timeout(limit + 1):
-                    await asyncio.gather(*(self._hang_up(call) for call in list(core.calls.values())))
+                    await asyncio.gather(*(self._hang_up(call) for call in list(core.calls.values()) if not kept(call)))
             except TimeoutError:
                 _log.warning("not every call could be hung up within %g s", limit + 1)
-        core.perform(core.session.abandon(core.clock()))
-        self._say_closed("closed by the program", None)
+        left = tuple(core.calls) if core.keeping else ()
+        if not core.keeping and core.began:
+            core.perform(core.session.abandon(core.clock()))
+        self._say_closed("closed by the program", None, left)
         if self._owner.running:
             try:
                 async with asyncio.timeout(limit):
-                    await self.dispatcher.idle()
+                    await (self.dispatcher.handlers_done(but_not=left) if left else self.dispatcher.idle())
             except TimeoutError:
                 _log.warning("handlers still run %g s after the phone was asked to close; they are cancelled", limit)
-            await core.media.close_all()
 
     async def _hang_up(self, call: Call) -> None:
         try:
@@ -228,11 +305,11 @@ class Phone:
                 self.dispatcher.close(error)
         self._failing.set()
 
-    def _say_closed(self, reason: str, error: str | None) -> None:
+    def _say_closed(self, reason: str, error: str | None, kept: tuple[str, ...] = ()) -> None:
         # Only a phone that was ready has a session to close; a failed start raises instead.
         if not self._said_closed and self._core.began:
             self._said_closed = True
-            self.dispatcher.publish(SessionClosed(reason=reason, error=error), None, None)
+            self.dispatcher.publish(SessionClosed(reason=reason, error=error, kept=kept), None, None)
 
     async def wait_closed(self) -> None:
         """Wait until the phone is closed, by `aclose()` or for an error.

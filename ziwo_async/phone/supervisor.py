@@ -12,7 +12,6 @@ import random
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 
@@ -21,32 +20,42 @@ from ..errors import (
     AuthError,
     ConnectionLost,
     DuplicateSession,
+    Forbidden,
     RequestTimeout,
     SessionTakenOver,
     TransportError,
     ZiwoError,
 )
-from ..events import SessionLost, SessionReady, SessionRestored
-from ..verto.effects import Ready
+from ..events import LoginBlocked, SessionLost, SessionReady, SessionRestored
+from ..verto.ledger import Ledger
 from .account import Account, AccountProvider
 from .backoff import Backoff
 from .connection import Connection, Connector
 from .core import PhoneCore
+from .limiter import LoginLimiter
+from .signin import Reunion, SignIn, check_there
 
 __all__ = ["Supervisor"]
 
 _log = logging.getLogger("ziwo_async.phone")
 
-# Our own old socket is being removed when the server says "duplicate" to our own session id (measured: 48 to 53 ms).
-_OWN_DUPLICATE = (0.06, 0.3, 1.0, 3.0)
-_DUPLICATE_WAIT = 20.0
 _REFUSALS = 3
+# Servers up to FreeSWITCH 1.10.6 may need a second login before they offer a call again.
+_ASK_AGAIN_AFTER = 1.5
+_CUT_SHORT = 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Lost:
+    """A connection has ended.
+
+    Attributes:
+        reason: Why, for people.
+        ready_seconds: For how long the phone was ready; None when it never was on this connection.
+    """
+
     reason: str
-    ready_seconds: float
+    ready_seconds: float | None
 
 
 class Supervisor:
@@ -62,6 +71,8 @@ class Supervisor:
         timeouts: Timeouts,
         reconnect: ReconnectPolicy,
         liveness: Liveness,
+        limiter: LoginLimiter,
+        own_session: bool,
         on_ready: Callable[[], Awaitable[None]] | None,
         rng: random.Random,
     ) -> None:
@@ -72,21 +83,30 @@ class Supervisor:
         self._timeouts = timeouts
         self._policy = reconnect
         self._liveness = liveness
+        self._limiter = limiter
         self._on_ready = on_ready
         self._rng = rng
+        self._sign_in = SignIn(core)
+        self._backoff = Backoff(reconnect, rng)
+        # Whether the session id was in use before: by this phone, or by the process whose ledger we took over.
+        self._own = own_session
+        self._looked = False
+        self._left: Ledger | None = None
         self._began = False
         # Whether the present connection was told to be there: then its end is told, too.
         self._announced = False
+        self._asked = False
         self._refusals = 0
+        self._blocked = 0
+        self._cut_short = 0
+        self._older_sessid: str | None = None
         self.started: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled or until nothing can help any more."""
-        backoff = Backoff(self._policy, self._rng)
         while True:
             lost: _Lost | None = None
             failure: ZiwoError | None = None
-            wait = 0.0
             try:
                 lost = await self._one_connection()
             except ZiwoError as error:
@@ -96,30 +116,61 @@ class Supervisor:
                     f"another client logged in with the session of {self._core.session.login}; this phone stays "
                     "closed, since both would throw each other out for ever"
                 )
-            if failure is not None:
-                if not self._may_retry(failure):
-                    self._give_up(failure)
-                    return
-                wait = _DUPLICATE_WAIT if isinstance(failure, DuplicateSession) else 0.0
-                level = logging.DEBUG if backoff.failures else logging.WARNING
-                _log.log(level, "the phone cannot log in: %s", failure)
-            if self._policy.max_attempts is not None and backoff.failures >= self._policy.max_attempts:
-                self._give_up(ConnectionLost(f"gave up after {backoff.failures} attempts", reason="gave up"))
+                await self._core.forget_session()
+            if failure is not None and not self._may_retry(failure):
+                self._give_up(failure)
                 return
-            delay = wait + backoff.next(lost.ready_seconds if lost is not None else None)
-            if lost is not None:
-                _log.warning("the phone lost its connection (%s); next try in %.1f s", lost.reason, delay)
-            await asyncio.sleep(delay)
+            if self._policy.max_attempts is not None and self._backoff.failures >= self._policy.max_attempts:
+                self._give_up(ConnectionLost(f"gave up after {self._backoff.failures} attempts", reason="gave up"))
+                return
+            await asyncio.sleep(self._wait_after(lost, failure))
+
+    def _wait_after(self, lost: _Lost | None, failure: ZiwoError | None) -> float:
+        """Seconds until the next attempt; says why there must be one."""
+        if isinstance(failure, DuplicateSession):
+            self._blocked += 1
+            wait = self._backoff.blocked(self._blocked)
+            _log.warning("the phone cannot log in, next try in %.0f s: %s", wait, failure)
+            self._core.tell(LoginBlocked(reason=str(failure), attempt=self._blocked, retry_seconds=round(wait, 3)))
+            return wait
+        if failure is not None:
+            level = logging.DEBUG if self._backoff.failures else logging.WARNING
+            _log.log(level, "the phone cannot log in: %s", failure)
+        if lost is not None and lost.ready_seconds is None:
+            return _ASK_AGAIN_AFTER
+        ready_seconds = lost.ready_seconds if lost is not None else None
+        wait = self._backoff.next(ready_seconds, calls_wait=self._calls_wait())
+        if lost is not None and not self._core.closing:
+            _log.warning("the phone lost its connection (%s); next try in %.1f s", lost.reason, wait)
+        return wait
+
+    def _calls_wait(self) -> bool:
+        """Whether the server may still hold a call for us."""
+        away = asyncio.get_running_loop().time() - self._core.lost_at
+        return away < self._policy.detach_window and any(c.detached for c in self._core.session.calls.values())
 
     def _may_retry(self, error: ZiwoError) -> bool:
-        if isinstance(error, SessionTakenOver) or not self._began:
+        if isinstance(error, SessionTakenOver | Forbidden):
             return False
-        if isinstance(error, DuplicateSession | TransportError):
-            return True
+        if isinstance(error, DuplicateSession):
+            if self._older_sessid is not None:
+                # Our own old connection is not dead for the server yet: only with its session id can we take its place.
+                self._core.session.sessid, self._older_sessid = self._older_sessid, None
+            return self._own
+        if not self._began:
+            return False
         if isinstance(error, AuthError):
             self._refusals += 1
             return self._refusals < _REFUSALS
-        return error.retryable
+        return isinstance(error, TransportError) or error.retryable
+
+    def _note_cut_short(self) -> None:
+        """A session that the server cannot take up must not lock us out: with nothing left to save, begin a new one."""
+        self._cut_short += 1
+        if self._began and self._cut_short >= _CUT_SHORT and not self._calls_wait():
+            self._cut_short = 0
+            self._older_sessid = self._core.session.sessid
+            self._core.renew_session()
 
     def _give_up(self, error: ZiwoError) -> None:
         if not self.started.done():
@@ -132,6 +183,8 @@ class Supervisor:
         """One connection, from opening to its end. Returns when it was ready and got lost; raises when never ready."""
         core = self._core
         account = await self._account(self._refusals > 0)
+        await self._look_for_a_ledger(account)
+        await self._limiter.wait()
         socket = await self._connector(account.url, self._timeouts, self._tls)
         connection = Connection(socket, self._liveness, self._timeouts)
         core.begin(connection, account)
@@ -141,14 +194,21 @@ class Supervisor:
         try:
             # Refused when the phone was closed in this very turn: then the socket must be closed, too.
             reader = core.owner.spawn("reader", self._read, connection)
-            await self._log_in(account)
-            ready = await self._until_ready(connection)
+            await self._take_over()
+            try:
+                found = await self._sign_in(connection, account, own=self._own)
+            except (ConnectionLost, RequestTimeout):
+                self._note_cut_short()
+                raise
+            if found.stranded and not self._asked:
+                self._asked = True
+                return _Lost("a call was not offered again; logging in once more", None)
+            lost = self._lose(found)
             if self._on_ready is not None:
                 await self._on_ready()
-            self._check_there(connection)
+            check_there(connection)
             ready_at = loop.time()
-            self._refusals = 0
-            self._announce(ready, account, loop)
+            self._announce(found, lost, account)
             watcher = core.owner.spawn("liveness", connection.watch, core.ping)
             await connection.lost.wait()
         finally:
@@ -165,7 +225,13 @@ class Supervisor:
     async def _read(self, connection: Connection) -> None:
         """Read until the socket ends; then everything that waits for it is told at once, in the same turn."""
         core = self._core
-        await connection.read(core.receive)
+
+        def receive(raw: bytes) -> None:
+            # A frame of an older connection says nothing about the present one.
+            if core.connection is connection:
+                core.receive(raw)
+
+        await connection.read(receive)
         if core.connection is not connection:
             return
         if self._announced:
@@ -175,56 +241,49 @@ class Supervisor:
                 core.tell(SessionLost(reason=connection.reason, close_code=connection.close_code))
         core.end(connection)
 
-    async def _log_in(self, account: Account) -> None:
-        tries = iter(_OWN_DUPLICATE if self._began else ())
-        while True:
-            try:
-                await self._core.request(self._core.session.log_in(account.password_hash))
-                return
-            except DuplicateSession:
-                delay = next(tries, None)
-                if delay is None:
-                    raise
-                await asyncio.sleep(delay)
-            except ConnectionLost as error:
-                raise ConnectionLost(
-                    f"the phone server closed the connection during the login of {account.login}: {error.reason}",
-                    reason=error.reason,
-                    close_code=error.close_code,
-                ) from None
+    async def _look_for_a_ledger(self, account: Account) -> None:
+        if self._looked or self._core.keeper is None:
+            return
+        left = await self._core.keeper.load(account)
+        self._looked = True
+        if left is not None and left.login == account.login:
+            self._left = left
+            self._own = True
 
-    async def _until_ready(self, connection: Connection) -> Ready:
-        ready = self._core.ready
-        assert ready is not None  # set by core.begin just before
-        lost = asyncio.ensure_future(connection.lost.wait())
-        either: list[asyncio.Future[Any]] = [ready, lost]
-        try:
-            await asyncio.wait(either, timeout=self._timeouts.login, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            lost.cancel()
-        self._check_there(connection)
-        if ready.done():
-            return ready.result()
-        raise RequestTimeout(
-            f"the server accepted the login, but sent no verto.clientReady in {self._timeouts.login:g} s"
-        )
-
-    def _check_there(self, connection: Connection) -> None:
-        if connection.lost.is_set():
-            raise ConnectionLost(
-                f"the connection was lost before the phone was ready: {connection.reason}",
-                reason=connection.reason,
-                close_code=connection.close_code,
-            )
-
-    def _announce(self, ready: Ready, account: Account, loop: asyncio.AbstractEventLoop) -> None:
+    async def _take_over(self) -> None:
+        """Before the first login: the calls of an earlier process are ours, and our session id is on disk."""
         core = self._core
-        self._announced = True
-        if not self._began:
-            self._began = core.began = True
+        if self._began or core.keeper is None:
+            return
+        if self._left is not None and not core.session.calls:
+            core.lost_at = asyncio.get_running_loop().time()
+            core.perform(core.session.restore(self._left, core.clock()))
+        await core.keeper.write()
+
+    def _lose(self, found: Reunion) -> tuple[str, ...]:
+        """The calls that were asked for twice, and in vain, are over."""
+        core = self._core
+        for call_id in found.stranded:
+            core.perform(core.session.lose(call_id, core.clock(), exists=True))
+        return (*found.lost, *found.stranded)
+
+    def _announce(self, found: Reunion, lost: tuple[str, ...], account: Account) -> None:
+        core = self._core
+        self._announced = self._own = True
+        self._asked = False
+        self._older_sessid = None
+        self._refusals = self._blocked = self._cut_short = 0
+        gap = asyncio.get_running_loop().time() - core.lost_at
+        first, self._began = not self._began, True
+        if first:
+            core.began = True
             core.tell(SessionReady(login=account.login))
             if not self.started.done():
                 self.started.set_result(None)
-            return
-        gap = loop.time() - core.lost_at
-        core.tell(SessionRestored(kept=(*ready.kept, *ready.unknown), lost=ready.lost, gap_seconds=round(gap, 3)))
+            left, self._left = self._left, None
+            if left is None or not (found.kept or lost):
+                return
+            gap = core.clock() - left.saved_at
+        core.tell(
+            SessionRestored(kept=found.kept, lost=lost, unknown=found.unknown, gap_seconds=round(max(gap, 0.0), 3))
+        )

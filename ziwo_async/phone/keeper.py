@@ -1,0 +1,136 @@
+"""LedgerKeeper: writes the phone's ledger to a store as it changes, so that another process can take the calls over.
+
+The phone itself never waits for the store, but for two moments: before the first login (the session id must be on disk
+first, or a process killed right after would be locked out by its own session) and at the very end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+
+from ..errors import LedgerError
+from ..verto.ledger import Ledger
+from ..verto.session import SessionMachine
+from .account import Account
+
+__all__ = ["LedgerKeeper", "LedgerStore", "MemoryStore"]
+
+_log = logging.getLogger("ziwo_async.ledger")
+
+
+class LedgerStore(Protocol):
+    """Where ledgers are kept. Each has a name, one for each agent, and is replaced as a whole."""
+
+    async def load(self, name: str, secret: SecretStr) -> str | None:
+        """Give the ledger of this name, or None.
+
+        Args:
+            name: Of the agent's session, such as `agent-0011@acme-api.aswat.co:8082`.
+            secret: What it was saved with.
+
+        Raises:
+            LedgerError: It cannot be read.
+        """
+        ...
+
+    async def save(self, name: str, ledger: str, secret: SecretStr) -> None:
+        """Keep the ledger, in place of an earlier one.
+
+        Args:
+            name: Of the agent's session.
+            ledger: The text, with the session id in clear: whoever lets it leave the memory encrypts it.
+            secret: What only the agent's programs know (the position's password): to make a key of.
+
+        Raises:
+            LedgerError: It cannot be written.
+        """
+        ...
+
+
+class MemoryStore:
+    """Keeps ledgers in memory: phones of one process can take over from each other."""
+
+    def __init__(self) -> None:
+        """Make an empty store."""
+        self._ledgers: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"<MemoryStore {len(self._ledgers)} ledgers>"
+
+    async def load(self, name: str, secret: SecretStr) -> str | None:
+        """Give the ledger of this name, or None."""
+        del secret
+        return self._ledgers.get(name)
+
+    async def save(self, name: str, ledger: str, secret: SecretStr) -> None:
+        """Keep the ledger, in place of an earlier one."""
+        del secret
+        self._ledgers[name] = ledger
+
+
+class LedgerKeeper:
+    """Writes the ledger of one phone."""
+
+    def __init__(self, store: LedgerStore, session: SessionMachine, clock: Callable[[], float]) -> None:
+        """Make a keeper that has written nothing.
+
+        Args:
+            store: Where to.
+            session: Whose ledger.
+            clock: Tells seconds since the epoch.
+        """
+        self._store = store
+        self._session = session
+        self._clock = clock
+        self._changed = asyncio.Event()
+        self._name = ""
+        self._secret = SecretStr("")
+        self._failing = False
+        self._writing: asyncio.Future[None] | None = None
+
+    async def load(self, account: Account) -> Ledger | None:
+        """Give what the last process of this agent left, or None. A ledger that cannot be read is left out."""
+        parts = urlsplit(account.url)
+        self._name = f"{account.login}@{parts.netloc}"
+        self._secret = SecretStr(account.password_hash)
+        try:
+            text = await self._store.load(self._name, self._secret)
+            return None if text is None else Ledger.from_json(text)
+        except LedgerError as error:
+            _log.warning("the calls of an earlier process cannot be taken over: %s", error)
+            return None
+
+    def touch(self) -> None:
+        """Something changed that the ledger must tell. Never waits."""
+        self._changed.set()
+
+    async def run(self) -> None:
+        """Write whenever something changed, until cancelled."""
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            await self.write()
+
+    async def write(self) -> None:
+        """Write the ledger as it is now. A store that fails is told of once; the phone goes on without it."""
+        if self._writing is not None and not self._writing.done():
+            # The writer was cancelled in the middle: what it began is not to overtake what comes now.
+            await asyncio.wait([self._writing])
+        self._writing = asyncio.ensure_future(self._save(self._session.ledger(self._clock()).to_json()))
+        await asyncio.shield(self._writing)
+
+    async def _save(self, text: str) -> None:
+        try:
+            await self._store.save(self._name, text, self._secret)
+        except LedgerError as error:
+            if not self._failing:
+                _log.error("the ledger cannot be written; a restarted program will not know its calls: %s", error)
+            self._failing = True
+        else:
+            self._failing = False
