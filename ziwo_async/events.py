@@ -633,7 +633,7 @@ _OTHERS: dict[str, type[Event]] = {
     str(cls.model_fields["event"].default): cls
     for cls in (
         PartyChanged, Muted, Unmuted, FlowViolation, SessionReady, SessionLost, SessionRestored, SessionClosed,
-        AgentMessage, TextMessage, HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame,
+        LoginBlocked, AgentMessage, TextMessage, HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame,
     )
 }  # fmt: skip
 
