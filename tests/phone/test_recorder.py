@@ -23,11 +23,13 @@ from ziwo_async import (
     Call,
     ConfigError,
     DialogEvent,
+    Liveness,
     Phone,
     ReconnectPolicy,
     Recorder,
     SessionLost,
     SessionRestored,
+    SessionTakenOver,
     Timeouts,
     UnknownFrame,
     VertoError,
@@ -190,6 +192,60 @@ async def test_a_hangup_while_there_was_no_connection_is_no_recovery_in_the_repl
     await within(phone.aclose())
     recorder.close()
     assert replay_recording(file).flows == {call.id: "ringing answering active hangup destroy"}
+
+
+async def test_a_call_that_ended_while_there_was_no_connection_is_lost_in_the_replay_too(
+    desk: Desk, file: Path, recorder: Recorder
+) -> None:
+    gate = asyncio.Event()
+    account = account_of(desk.agent, desk.sim.verto_url)
+
+    async def provider(fresh: bool) -> Account:
+        if desk.seen.of(SessionLost):
+            await gate.wait()
+        return account
+
+    phone = desk.phone_by(provider, connector=recorder.connector())
+    await phone.start()
+    there, call = await desk.talks(phone)
+    await desk.sim.faults.cut_phone_socket(desk.agent)
+    await desk.seen.wait(SessionLost)
+    await there.hangs_up()
+    gate.set()
+    await desk.seen.wait(SessionRestored)
+    await within(call.wait_for("destroy"))
+    await within(phone.aclose())
+    recorder.close()
+    assert seen_again(replay_recording(file)) == seen_live(desk)
+    assert [e.lost for e in replay_recording(file).events if isinstance(e, SessionRestored)] == [(call.id,)]
+
+
+async def test_a_session_that_was_taken_over_ends_its_calls_in_the_replay_too(
+    desk: Desk, file: Path, recorder: Recorder
+) -> None:
+    phone = desk.phone(connector=recorder.connector())
+    await phone.start()
+    await desk.talks(phone)
+    await desk.inject(method="verto.punt", params={})
+    await desk.sim.faults.close_phone_socket(desk.agent)
+    with pytest.raises(SessionTakenOver):
+        await within(phone.wait_closed())
+    await within(phone.aclose())
+    recorder.close()
+    assert seen_again(replay_recording(file)) == seen_live(desk)
+
+
+async def test_a_connection_that_we_cut_says_so(desk: Desk, file: Path, recorder: Recorder) -> None:
+    phone = desk.phone(connector=recorder.connector(), liveness=Liveness(silence=0.02, reply=0.05))
+    await phone.start()
+    await desk.sim.faults.half_open(desk.agent)
+    await desk.seen.wait(SessionRestored)
+    await within(phone.aclose())
+    recorder.close()
+    lost = [event for event in replay_recording(file).events if isinstance(event, SessionLost)]
+    assert [(event.reason, event.close_code) for event in lost[:1]] == [
+        ("we cut it off: the server gave no sign of life", None)
+    ]
 
 
 async def test_a_bye_that_nobody_confirmed_ends_the_call_in_the_replay_as_it_did_live(
