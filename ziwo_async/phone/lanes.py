@@ -102,20 +102,13 @@ class Lanes:
         self._idle: deque[asyncio.Future[None]] = deque()
         self._tending = False
         self._workers = 0
-        self._now: Callable[[], float] = self._first_now
-
-    def _first_now(self) -> float:
-        # The loop's own clock, so that virtual time is told truly; looked up once, since it is read for every run.
-        self._now = asyncio.get_running_loop().time
-        return self._now()
-
-    def _time(self) -> float:
-        return self._now()
+        self._stamp = 0.0
 
     def put(self, key: str | None, registration: Registration, call: object, event: Event) -> None:
         """Queue a run of a handler behind the others of its lane. Never blocks."""
         self.published += 1
-        run = (registration, call, event, self._now())
+        # While lanes are being tended, the time of the loop's present turn is good enough, and cheaper.
+        run = (registration, call, event, self._stamp if self._tending else self._time())
         own = registration.overflow != "block"
         if own and registration in self.room.out.get(key, ()):
             self.room.dropped += 1
@@ -137,6 +130,11 @@ class Lanes:
             if not self._tending:
                 self._tending = True
                 asyncio.get_running_loop().call_soon(self._tend)
+
+    def _time(self) -> float:
+        # The loop's clock, so that virtual time is told truly.
+        self._stamp = asyncio.get_running_loop().time()
+        return self._stamp
 
     # -- what is known ---------------------------------------------------------
 
@@ -164,8 +162,7 @@ class Lanes:
         lost = sum(self.room.clear(lane) for lane in self._lanes.values())
         if lost:
             _log.warning("%d events had not been handled when the phone closed", lost)
-        for lane in self._ready:
-            self._lanes.pop(lane.key, None)
+        self._lanes.clear()
         self._ready.clear()
         self.emptied.ring()
 
@@ -188,42 +185,43 @@ class Lanes:
             self._workers += 1
             self._owner.spawn(f"lane worker {self._workers}", self._work)
         self._tending = True
+        self._time()
         asyncio.get_running_loop().call_soon(self._tend)
 
     async def _work(self) -> None:
-        ready, turn = self._ready, 0
+        start, ready, turn = self._start, self._ready, 0
         while True:
             while ready:
-                turn = await self._serve(ready.popleft(), turn)
+                lane = ready.popleft()
+                items = lane.items
+                while items:
+                    item = items.popleft()
+                    # A lane that is not special holds no cells.
+                    run: Run | None = self.room.take(lane, item) if lane.special else item  # type: ignore[assignment]
+                    if run is None:
+                        continue
+                    lane.running = run
+                    self.handled += 1
+                    try:
+                        await start(run)
+                    except asyncio.CancelledError as error:
+                        if cancelled_from_outside():
+                            raise
+                        self._failed(run, error)
+                    except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told
+                        self._failed(run, error)
+                    turn += 1
+                    if turn >= _TURN:
+                        turn = 0
+                        await asyncio.sleep(0)
+                self._end(lane)
             if len(self._idle) >= _IDLE_WORKERS:
                 return
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
             self._idle.append(waiter)
             await waiter
 
-    async def _serve(self, lane: Lane, turn: int) -> int:
-        """Run all that waits in a lane, and end it."""
-        start, items = self._start, lane.items
-        while items:
-            item = items.popleft()
-            # A lane that is not special holds no cells.
-            run: Run | None = self.room.take(lane, item) if lane.special else item  # type: ignore[assignment]
-            if run is None:
-                continue
-            lane.running = run
-            self.handled += 1
-            try:
-                await start(run)
-            except asyncio.CancelledError as error:
-                if cancelled_from_outside():
-                    raise
-                self._failed(run, error)
-            except Exception as error:  # noqa: BLE001 - user code may raise anything; it is told
-                self._failed(run, error)
-            turn += 1
-            if turn >= _TURN:
-                turn = 0
-                await asyncio.sleep(0)
+    def _end(self, lane: Lane) -> None:
         lane.queued = False
         self._lanes.pop(lane.key, None)
         if lane.drops:
@@ -231,4 +229,3 @@ class Lanes:
             self._flush()
         if self.emptied.waiting:
             self.emptied.ring()
-        return turn

@@ -28,6 +28,7 @@ Run: TypeAlias = tuple[Registration, object, Event, float]
 
 # A program must learn that a call has ended: these are dropped only when nothing else is left to drop.
 _KEPT = (Hangup, Destroy)
+_SHARED = "the handlers of all calls"
 # A lane is cleaned of empty cells when they are more than half of it, and not for a handful.
 _FEW = 64
 
@@ -143,17 +144,17 @@ class Room:
             if self.borrowed >= self._shared and not self._make_room(lane, run):
                 return False
             self._borrow(lane)
-        depth += 1
         if not lane.slow:
-            if depth >= self._half:
+            if depth + 1 >= self._half:
                 lane.slow = True
-                self._say_slow(lane.name, lane, depth, self._limit, lane.oldest() or run)
-        elif depth <= self._quarter:
-            # Before this run it was under a quarter. A length grows only here, so no low is missed.
+                self._say_slow(lane.name, lane, depth + 1, self._limit, lane.oldest() or run)
+        elif depth < self._quarter:
+            # A length grows only here, so no low is missed.
             lane.slow = False
         return True
 
     def _borrow(self, lane: Lane) -> None:
+        before = self.borrowed
         lane.borrowed += 1
         lane.special = True
         self.borrowed += 1
@@ -164,8 +165,8 @@ class Room:
                 longest = self._longest()
                 oldest = longest.oldest()
                 assert oldest is not None  # it borrows, so it holds more than nothing
-                self._say_slow("the handlers of all calls", longest, self.borrowed, self._shared, oldest)
-        elif self.borrowed <= self._shared_quarter:
+                self._say_slow(_SHARED, longest, self.borrowed, self._shared, oldest)
+        elif before < self._shared_quarter:
             self._shared_slow = False
 
     def _give_back(self, lane: Lane) -> None:
@@ -197,7 +198,8 @@ class Room:
         own = lane.own.get(registration)
         if own is None:
             own = lane.own[registration] = _Own()
-        if len(own.cells) >= self._limit:
+        depth = len(own.cells)
+        if depth >= self._limit:
             if registration.overflow == "fail":
                 self._take_out(lane, own, run)
                 return False
@@ -208,12 +210,11 @@ class Room:
         lane.items.append(cell)
         lane.cells += 1
         lane.special = True
-        depth = len(own.cells)
         if not own.slow:
-            if depth >= self._half:
+            if depth + 1 >= self._half:
                 own.slow = True
-                self._say_slow(registration.name, lane, depth, self._limit, own.cells[0].run or run)
-        elif depth <= self._quarter:
+                self._say_slow(registration.name, lane, depth + 1, self._limit, own.cells[0].run or run)
+        elif depth < self._quarter:
             own.slow = False
         return True
 
@@ -296,20 +297,20 @@ class Room:
             self._tell(EventsDropped(consumer=consumer, call_id=lane.key, dropped=dropped))
 
     def _say_slow(self, consumer: str, lane: Lane, depth: int, limit: int, oldest: Run) -> None:
-        holder = None if lane.running is None else lane.running[0]
+        running = lane.running
         told = SlowConsumer(
             consumer=consumer,
-            call_id=lane.key,
+            call_id=lane.key if consumer != _SHARED else None,
             depth=depth,
             limit=limit,
             lag_seconds=self._now() - oldest[3],
-            handler=None if holder is None else holder.name,
+            handler=None if running is None else running[0].name,
         )
         _log.warning(
             "%s: %d events wait, the oldest for %.3f s; %s runs", consumer, depth, told.lag_seconds, told.handler
         )
         # Who listens to this event and is slow itself gets no more of it.
-        if holder is None or not issubclass(SlowConsumer, holder.kind):
+        if not issubclass(SlowConsumer, (running or oldest)[0].kind):
             self._tell(told)
 
 

@@ -127,19 +127,19 @@ class EventStream(Generic[E]):
         if not isinstance(event, self.kind) or self._ended or event is self._news:
             return
         self._tally.published += 1
-        if (self._failed or len(self._events) >= self._limit) and not self._drop():
+        before = len(self._events)
+        if (self._failed or before >= self._limit) and not self._drop():
             return
         now = self._now() if self._now is not None else 0.0
         self._events.append((event, now))
-        depth = len(self._events)
         if not self._slow:
-            if depth >= self._half:
+            if before + 1 >= self._half:
                 self._slow = True
                 lag = now - self._events[0][1]
-                _log.warning("%s: %d events wait, the oldest for %.3f s", self.name, depth, lag)
-                self._say(SlowConsumer(consumer=self.name, depth=depth, limit=self._limit, lag_seconds=lag))
-        elif depth <= self._quarter:
-            # Before this event it was under a quarter. It grows only here, so no low is missed.
+                _log.warning("%s: %d events wait, the oldest for %.3f s", self.name, before + 1, lag)
+                self._say(SlowConsumer(consumer=self.name, depth=before + 1, limit=self._limit, lag_seconds=lag))
+        elif before < self._quarter:
+            # It grows only here, so no low is missed.
             self._slow = False
         self._wake()
 
