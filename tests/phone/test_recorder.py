@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from ziwo_async import (
+    BadArgument,
     Call,
     ConfigError,
     DialogEvent,
@@ -567,3 +568,9 @@ def test_a_recorder_that_breaks_itself_stops_and_says_so(
     recorder.frame("1", "recv", 7)  # type: ignore[arg-type]
     assert recorder.stopped == "a frame could not be cleaned (AttributeError)"
     assert len(caplog.records) == 1
+
+
+def test_a_call_that_a_recording_does_not_have_is_named(file: Path, recorder: Recorder) -> None:
+    recorder.close()
+    with pytest.raises(BadArgument, match="the recording has no call c1; it has no calls"):
+        replay_recording(file).call("c1")

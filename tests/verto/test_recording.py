@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ziwo_async.errors import BadArgument
 from ziwo_async.events import DialogEvent, SessionClosed, SessionLost, SessionReady, SessionRestored
@@ -199,6 +201,25 @@ def test_what_the_machine_sends_by_itself_is_no_command() -> None:
     assert [(refused.method, refused.error) for refused in replayer.refused_commands] == [("verto.bye", "WrongState")]
 
 
+def test_a_phone_that_was_never_ready_has_no_session_to_end() -> None:
+    assert replay(*LOGIN[:2], note(5, CLOSED), note(6, ENDED, "", idle=True)).told == []
+
+
+def test_of_several_byes_the_machine_sends_by_itself_each_is_found() -> None:
+    ended = [came(4, 9, "verto.bye", callID="c1"), came(4.1, 10, "verto.bye", callID="c2")]
+    second = [came(1, 2, "verto.invite", callID="c2", sdp="v=0")]
+    offered = [came(5, 11, "verto.attach", callID="c1", sdp="v=0"), came(5, 12, "verto.attach", callID="c2", sdp="v=0")]
+    byes = [sent(6, number, "verto.bye", dialogParams={"callID": f"c{number - 5}"}) for number in (7, 6)]
+    replayer = replay(*LOGIN, *ANSWERED, *second, *ended, *offered, *byes)
+    assert replayer.refused_commands == []
+
+
+def test_what_our_phone_could_not_have_written_is_passed_over() -> None:
+    for frame in ({"n": float("nan")}, {"s": "\ud800"}, {"x": "x" * 1_000_000}):
+        replayer = replay(*LOGIN, sent(4, 3, "verto.x", **frame), came(5, 3, message="OK"))
+        assert [(refused.method, refused.error) for refused in replayer.refused_commands] == [("verto.x", "BadFrame")]
+
+
 def test_frames_after_the_end_of_their_connection_are_harmless() -> None:
     replayer = replay(*LOGIN, *ANSWERED, note(4, CLOSED), came(5, 9, "verto.bye", callID="c1"), note(6, CLOSED))
     assert sum(isinstance(told.event, SessionLost) for told in replayer.told) == 1
@@ -216,3 +237,54 @@ def test_odd_commands_are_replayed_as_plain_requests(method: str, params: dict[s
     replay(*LOGIN, *ANSWERED, sent(4, 3, method, **odd), came(5, 3, message="OK"))
     for frame in ([], 7, {"method": 1}, {"method": "login", "params": []}):
         replay(*LOGIN, {**sent(4, 3, "x"), "frame": frame})
+
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["c1", "1", OPENED]),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(["callID", "sdp", "x"]), inner, max_size=2)
+    ),
+    max_leaves=4,
+)
+BYE = sent(4, 3, "verto.bye", dialogParams={"callID": "c1"}, cause="NORMAL_CLEARING", causeCode=16)
+WHOLE = [*LOGIN, *ANSWERED, BYE, note(5, CLOSED, reason="x", code=1000, by_us=False), note(6, ENDED, "", idle=True)]
+
+
+def spots(value: Any) -> list[tuple[Any, Any]]:
+    """Every place in a JSON value whose content can be replaced."""
+    found: list[tuple[Any, Any]] = []
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+        found += [(value, key), *spots(inner)]
+    return found
+
+
+@pytest.mark.parametrize("levels", [150, 900, 950, 980, 2_000])
+def test_however_deep_a_frame_is_nested_it_is_read_or_refused(levels: int) -> None:
+    deep = b'{"rel":1,"conn":"1","dir":"recv","frame":{"a":' + b"[" * levels + b"]" * levels + b"}}\n"
+    told = ""
+    try:
+        Replayer(read_recording([*as_bytes(*LOGIN), deep]).entries).run()
+    except BadArgument as refused:
+        told = str(refused)
+    assert told == "" or told.startswith("line 6 ")
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_whatever_is_in_a_recording_it_is_replayed_or_refused_in_words(data: st.DataObject) -> None:
+    lines: list[Any] = json.loads(json.dumps(WHOLE))
+    for _ in range(data.draw(st.integers(1, 3))):
+        where, key = data.draw(st.sampled_from(spots(lines)))
+        where[key] = data.draw(json_values)
+    told = ""
+    try:
+        recording = read_recording(json.dumps(line).encode() + b"\n" for line in lines)
+        Replayer(recording.entries, ours=recording.ours).run()
+    except BadArgument as refused:
+        told = str(refused)
+    assert told == "" or told.startswith(("line ", "it "))

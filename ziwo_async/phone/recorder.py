@@ -6,7 +6,6 @@ loop waits for the write: use a local disk. A phone that is not recorded pays no
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -176,7 +175,8 @@ class Recorder:
         try:
             left = memoryview(line)
             while left:
-                left = left[_some(self._file.write(left)) :]
+                # Less than all is written where the disk ends; the next try then says why.
+                left = left[self._file.write(left) :]
         except OSError as error:
             self._stop(error.strerror or type(error).__name__)
             return
@@ -249,12 +249,6 @@ def _create(path: str) -> Any:
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         raise ConfigError(f"the recording {path} cannot be made: {why}") from None
-
-
-def _some(written: int | None) -> int:
-    if not written:
-        raise OSError(errno.EIO, "nothing could be written")
-    return written
 
 
 def _version() -> str:

@@ -121,7 +121,7 @@ def read_recording(lines: Iterable[bytes], *, began: float = 0.0) -> Recording:
                 began = header["at"]
             elif not str(fields.get("conn", "esl")).startswith("esl"):
                 entries.append(_entry(number, fields, began, opened))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadArgument(f"line {number} {error}") from None
     if not entries and not header:
         raise BadArgument("it is empty" if number == 0 else "it has no line of a recording")

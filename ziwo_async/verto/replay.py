@@ -8,10 +8,11 @@ set from outside. A hang-up while there was no connection is seen when the call 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
-from ..errors import CallError
+from ..errors import BadFrame, CallError
 from ..events import Event, SessionClosed, SessionLost, SessionReady, SessionRestored
 from .effects import Effect, Publish, Ready, Send, TakenOver
 from .frames import MAX_INBOUND, ErrorFrame, Frame, JsonObject, ResultFrame, UnreadableFrame, decode
@@ -20,6 +21,7 @@ from .session import SessionMachine
 
 __all__ = ["RefusedCommand", "ReplayedPhone", "Replayer", "Told"]
 
+_CAUSE_CODE = re.compile(r"[0-9]{1,4}")
 _CAUSES = {16: "NORMAL_CLEARING", 17: "USER_BUSY", 21: "CALL_REJECTED"}
 # Recorded ids begin at 1 for each phone; ours are far away, so that only mapped replies find a request.
 _IDS_APART = 1_000_000
@@ -234,30 +236,29 @@ class Replayer:
         method = frame.get("method") if frame is not None else None
         if frame is None or not isinstance(method, str):
             return
-        params = _object(frame.get("params")) or {}
-        effects: list[Effect] = []
         try:
-            effects = self._command(phone, method, params, entry)
-        except CallError as refusal:
-            send = self._made_by_the_machine(phone, method, refusal.call_id)
-            if send is None:
-                refused = RefusedCommand(phone.name, method, refusal.call_id, type(refusal).__name__)
-                self.refused_commands.append(refused)
-                effects = [phone.session.request(method, params)]
-            else:
-                phone.ids[json.dumps(frame.get("id"))] = send.request_id
+            effects = self._effects_of(phone, method, _object(frame.get("params")) or {}, entry)
+        except BadFrame as refusal:
+            # Nothing that our phone could have written.
+            self.refused_commands.append(RefusedCommand(phone.name, method, None, type(refusal).__name__))
+            return
         for effect in effects:
             if isinstance(effect, Send):
                 phone.ids[json.dumps(frame.get("id"))] = effect.request_id
-        self.take(phone, effects, entry.at)
+        self.take(phone, [effect for effect in effects if effect not in phone.unasked], entry.at)
+        phone.unasked = [send for send in phone.unasked if send not in effects]
 
-    def _made_by_the_machine(self, phone: ReplayedPhone, method: str, call_id: str | None) -> Send | None:
-        """What nobody asked for is there already: the machine wanted it written when it read a frame."""
-        for send in phone.unasked:
-            if send.method == method and send.call_id == call_id:
-                phone.unasked.remove(send)
-                return send
-        return None
+    def _effects_of(self, phone: ReplayedPhone, method: str, params: JsonObject, entry: Entry) -> list[Effect]:
+        try:
+            return self._command(phone, method, params, entry)
+        except CallError as refusal:
+            for send in phone.unasked:
+                if (send.method, send.call_id) == (method, refusal.call_id):
+                    # Nobody asked for it: the machine wanted it written when it read a frame.
+                    return [send]
+            refused = RefusedCommand(phone.name, method, refusal.call_id, type(refusal).__name__)
+            self.refused_commands.append(refused)
+            return [phone.session.request(method, params)]
 
     def _command(self, phone: ReplayedPhone, method: str, params: JsonObject, entry: Entry) -> list[Effect]:
         """Give the command that the recorded client gave; malformed and unknown ones as plain requests."""
@@ -322,5 +323,7 @@ def _call_id(params: JsonObject) -> str | None:
 
 def _cause_of(params: JsonObject) -> tuple[str, int | None]:
     code = params.get("causeCode")
-    number = int(code) if isinstance(code, int | float) or (isinstance(code, str) and code.isdecimal()) else None
+    if isinstance(code, str) and _CAUSE_CODE.fullmatch(code):
+        code = int(code)
+    number = code if isinstance(code, int) else None
     return str(params.get("cause") or _CAUSES.get(number or 16, _CAUSES[16])), number
