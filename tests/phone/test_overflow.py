@@ -52,6 +52,22 @@ async def test_block_drops_the_oldest_of_the_longest_queue_once_the_session_is_f
         assert (told.consumer, told.call_id, told.dropped) == ("the handlers of call a", "a", 1)
 
 
+async def test_block_takes_room_from_the_call_that_uses_most_of_it() -> None:
+    async with bench(per_call=1, per_session=6) as at:
+        at.held("slow")
+        at.publish("b0", "a0")
+        await begun(at, 2)
+        at.publish(*words("b", 1, 3), *words("a", 1, 5))  # b is two past its bound, a four
+        assert at.dispatcher.dropped == 0
+        at.publish("b4", "b5", "b6")
+        # Once both use as much, the one that wants more pays for itself.
+        assert [event.call_id for event in at.of(EventsDropped)] == ["a", "b", "b"]
+        ran = await at.let_go()
+        assert [word for word in ran if word.startswith("slow a")] == [
+            f"slow {word}" for word in ("a0", *words("a", 2, 4))
+        ]
+
+
 async def test_the_room_that_calls_share_is_given_back() -> None:
     async with bench(per_call=2, per_session=3) as at:
         at.held("slow")
