@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -216,6 +217,36 @@ async def test_while_the_server_is_down_its_port_refuses(world: World, phone: Ra
     assert (await client.login(world.agent("0011")))["reattached_sessions"] == []
     await talk(client, world)
     client.abort()
+
+
+async def test_a_server_that_is_down_has_no_timer_and_keeps_its_port(
+    world: World, phone: RawClient, connect: Connect, sim: Simulator
+) -> None:
+    await talk(phone, world)
+    await world.customer("+972").dials(world.agent("0011"))
+    answered = await world.customer("+973").dials(world.agent("0011"))
+    phone.request("verto.answer", sdp=SDP, dialogParams={"callID": answered.id})
+    await answered.reaches("active")  # and is not settled yet
+    await connect()
+    async with sim.faults.server_down():
+        assert sim.clock._timers == set()
+        with socket.socket() as thief, pytest.raises(OSError, match="in use"):
+            thief.bind(("127.0.0.1", int(sim.verto_url.rpartition(":")[2])))
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_connection_that_comes_while_the_server_goes_down_is_reset(sim: Simulator, turns: int) -> None:
+    with socket.socket() as client:
+        client.connect(("127.0.0.1", int(sim.verto_url.rpartition(":")[2])))  # in the backlog
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with sim.faults.server_down():
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not sim.verto._all
+            client.setblocking(False)
+            with pytest.raises(ConnectionResetError):
+                client.recv(1)
 
 
 async def test_the_server_can_restart_many_times(world: World, sim: Simulator) -> None:

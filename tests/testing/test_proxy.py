@@ -113,6 +113,16 @@ async def test_closing_while_a_connection_is_being_made_leaves_nothing() -> None
             await turns(count)
 
 
+async def test_a_reset_while_the_server_is_being_reached_leaves_nothing() -> None:
+    for count in range(6):
+        async with line() as made:
+            client = await made.dial()
+            await turns(count)
+            made.proxy.reset()
+            await client.is_reset()
+            await until(lambda made=made: made.proxy.open == 0 and all(end.lost is not False for end in made.servers))
+
+
 async def test_the_port_can_be_chosen_and_told() -> None:
     async with FaultProxy("127.0.0.1", 9) as proxy:
         chosen = proxy.port

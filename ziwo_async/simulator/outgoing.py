@@ -48,10 +48,8 @@ class Outgoing:
         if late <= 0 and not self._waiting:
             self._write(text)
             return
-        due = self._clock.monotonic() + late
-        if self._waiting:
-            due = max(due, self._waiting[-1][0])
-        self._waiting.append((due, text))
+        # Only the first is ever looked at, so that order is kept whatever the times are.
+        self._waiting.append((self._clock.monotonic() + late, text))
         if len(self._waiting) == 1:
             self._later(late, self._due)
 

@@ -8,8 +8,9 @@ import socket
 import struct
 from asyncio.trsock import TransportSocket
 
-__all__ = ["hold_port", "send_reset"]
+__all__ = ["hold_port", "send_reset", "stop_listening"]
 
+_ACCEPT_TURNS = 4
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -21,23 +22,45 @@ def send_reset(transport: asyncio.Transport) -> None:
     transport.abort()
 
 
-def hold_port(host: str, listener: asyncio.Server) -> socket.socket | None:
-    """Close a listener and keep its port: connections are refused, and no other process can take it meanwhile.
+async def stop_listening(listener: asyncio.Server) -> None:
+    """Close a listener, and lose no connection that it has accepted already.
+
+    asyncio takes two turns of the loop from the accept to the protocol; when the listener is closed in between, it
+    forgets the connection without closing it.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        for accepting in listener.sockets:
+            if _is_real(accepting):
+                loop.remove_reader(accepting.fileno())
+        for _ in range(_ACCEPT_TURNS):
+            await asyncio.sleep(0)
+    finally:
+        listener.close()
+
+
+async def hold_port(listener: asyncio.Server) -> socket.socket | None:
+    """Stop listening and keep the port: connections are refused, and no other process can take it meanwhile.
 
     Returns:
         The socket to close when something listens there again; None where the port cannot be kept (a network in
         memory, a system that is not POSIX, another process that was quicker).
     """
     first = listener.sockets[0]
-    real, port = isinstance(first, TransportSocket), first.getsockname()[1]
-    listener.close()
+    real, address = _is_real(first), first.getsockname()
+    await stop_listening(listener)
     if not real or os.name != "posix":
         return None
     held = socket.socket(first.family, socket.SOCK_STREAM)
     try:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind((host, port))
+        held.bind(address)
     except OSError:
         held.close()
         return None
     return held
+
+
+def _is_real(listening: object) -> bool:
+    """Whether it is a socket of the system, and not one of a network in memory."""
+    return isinstance(listening, TransportSocket)

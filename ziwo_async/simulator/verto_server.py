@@ -11,7 +11,7 @@ from ..verto.frames import JsonObject, encode_error, encode_result
 from . import wire
 from .journal import Journal
 from .problems import SimulatorError
-from .tcp import hold_port
+from .tcp import hold_port, stop_listening
 from .verto_login import Rejected, authenticate
 from .verto_methods import METHODS
 from .verto_replies import NOT_ALLOWED, Outcome, Refusal, Slow
@@ -49,7 +49,7 @@ class VertoServer:
         self.closing = False
         self.down = False
         self._sessions: list[VertoSession] = []
-        self._all: set[VertoSession] = set()
+        self._all: dict[VertoSession, None] = {}  # in their order: a set has none that can be repeated
         self._last_id = 0
         self._listener: asyncio.Server | None = None
 
@@ -82,8 +82,9 @@ class VertoServer:
         for session in tuple(self._all):
             session.abort()
         self._last_id = 0
-        held = hold_port(host, listener)
+        held = None
         try:
+            held = await hold_port(listener)
             await listener.wait_closed()
             yield
         finally:
@@ -101,17 +102,17 @@ class VertoServer:
         for session in tuple(self._all):
             session.shut()
         if self._listener is not None:
-            self._listener.close()
+            await stop_listening(self._listener)
             await self._listener.wait_closed()
 
     def joined(self, session: VertoSession) -> None:
         """A socket is connected."""
         self._sessions.append(session)
-        self._all.add(session)
+        self._all[session] = None
 
     def disconnected(self, session: VertoSession) -> None:
         """A connection is over."""
-        self._all.discard(session)
+        self._all.pop(session, None)
 
     def left(self, session: VertoSession) -> None:
         """A socket counts no more."""

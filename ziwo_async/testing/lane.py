@@ -66,7 +66,6 @@ class _State:
 
     queue: deque[_Item] = field(default_factory=deque["_Item"])
     size: int = 0
-    last_due: float = 0.0
     free_at: float = 0.0
     wake: asyncio.Handle | None = None
 
@@ -128,10 +127,10 @@ class Lane:
             self.pump()
 
     def _put(self, what: memoryview | _End) -> None:
-        state, mode = self._state, self.mode
+        mode = self.mode
         late = mode.delay + (self._rng.uniform(0.0, mode.jitter) if mode.jitter > 0 else 0.0)
-        state.last_due = max(state.last_due, _now() + late) if late > 0 else state.last_due
-        state.queue.append(_Item(state.last_due, what))
+        # Only the first of the queue is ever looked at, so that order is kept whatever the times are.
+        self._state.queue.append(_Item(_now() + late if late > 0 else 0.0, what))
 
     # ---- out ---------------------------------------------------------------------------------------------------
 
@@ -225,7 +224,6 @@ class Lane:
         if self.mode.black_hole:
             self._drop()
         if self.mode.delay <= 0:
-            state.last_due = 0.0
             for item in state.queue:
                 item.due = 0.0
         if self.mode.rate <= 0:

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
 from ..phone.owner import TaskOwner
-from ..simulator.tcp import send_reset
+from ..simulator.tcp import send_reset, stop_listening
 from .lane import Lane, Mode, Traffic
 
 __all__ = ["Direction", "FaultProxy", "On", "Traffic"]
@@ -113,7 +113,7 @@ class FaultProxy:
     ) -> None:
         self._closing = True
         if self._listener is not None:
-            self._listener.close()
+            await stop_listening(self._listener)
         for link in tuple(self._links):
             link.reset()
         await self._tasks.aclose(5.0)
