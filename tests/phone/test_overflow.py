@@ -16,6 +16,7 @@ from ziwo_async import (
     HandlerRejected,
     Ringing,
     Router,
+    TextMessage,
 )
 from ziwo_async.phone.streams import EventStream
 
@@ -116,6 +117,25 @@ async def test_fail_takes_the_handler_out_of_that_call_and_tells() -> None:
         assert [word for word in ran if word.startswith("all a")] == [f"all {word}" for word in words("a", 0, 5)]
         assert [word for word in ran if word.startswith("strict")] == ["strict b0"]
         assert at.dispatcher.dropped == 5
+
+
+async def test_a_handler_of_session_events_that_fails_gets_no_more_and_the_others_go_on() -> None:
+    async with bench(per_call=2, per_session=100) as at:
+
+        @at.router.on(TextMessage, overflow="fail")
+        async def strict(event: TextMessage) -> None:
+            at.ran.append(f"strict {event.text}")
+            await at.go_on.wait()
+
+        @at.router.on(HandlerFailed)
+        async def listener(event: HandlerFailed) -> None:
+            at.ran.append(f"told of {event.handler.rpartition('.')[2]}")
+
+        for number in range(6):
+            at.dispatcher.publish(TextMessage(text=str(number)), None, None)
+            await begun(at)
+        assert at.dispatcher.dropped == 5
+        assert await at.let_go() == ["strict 0", "told of strict"]
 
 
 async def test_a_handler_that_failed_is_given_the_next_call_with_the_same_id() -> None:
