@@ -574,3 +574,11 @@ def test_a_call_that_a_recording_does_not_have_is_named(file: Path, recorder: Re
     recorder.close()
     with pytest.raises(BadArgument, match="the recording has no call c1; it has no calls"):
         replay_recording(file).call("c1")
+
+
+def test_the_reason_of_a_close_frame_shows_no_secret(file: Path, recorder: Recorder) -> None:
+    recorder._open.add("1")
+    recorder.frame("1", "send", '{"method":"login","params":{"sessid":"canary-sessid"}}')
+    recorder.ended("1", "the server closed the connection with code 1008 (bye canary-sessid)", 1008, by_us=False)
+    assert "canary" not in content(file)
+    assert lines(file)[-1]["reason"].endswith("with code 1008 (bye [session-1])")
