@@ -910,3 +910,16 @@ def test_a_call_that_was_answered_in_the_moment_of_the_loss_does_not_live_again(
     assert not any(isinstance(effect, Publish | RemoteSdp) for effect in offered)
     ready = session.receive(request("verto.clientReady", {"reattached_sessions": ["b"]}), 2.0)
     assert ready == [Ready((), (), ())]
+
+
+def test_requests_that_are_never_answered_do_not_pile_up() -> None:
+    session = ready_session()
+    waited_for = session.ping().request_id
+    forgotten = []
+    for _ in range(1000):
+        forgotten.append(session.ping().request_id)
+        session.forget(forgotten[-1])
+    assert len(session.open_requests) == 256
+    assert waited_for in session.open_requests
+    # A late reply is still no surprise, though it is about nothing any more.
+    assert session.receive(result(forgotten[-300]), 1.0) == []

@@ -338,6 +338,9 @@ class SessionMachine:
         """
         if request_id in self.open_requests:
             self.forgotten.note(request_id)
+            if len(self.open_requests) > _MOST_OPEN:
+                # A server that never answers must not fill our memory.
+                del self.open_requests[next(old for old in self.open_requests if old in self.forgotten)]
 
     def _need(self, call_id: str, wish: str, *states: DialogState) -> CallMachine:
         call = self.calls.get(call_id)
@@ -395,5 +398,6 @@ class SessionMachine:
         return receive(self, frame, at)
 
 
+_MOST_OPEN = 256
 _ANSWERED = (DialogState.ACTIVE, DialogState.HELD)
 _LIVE = tuple(state for state in DialogState if state not in (DialogState.HANGUP, DialogState.DESTROY))
