@@ -160,6 +160,7 @@ async def test_handlers_done_waits_for_handlers_and_for_tasks_in_their_grace(des
     go_on.set()
     await within(client.phone.dispatcher.idle())
     assert steps == ["handler"]
+    assert not await ends(client.phone.dispatcher.handlers_done())
     assert not done.done()
     written.set()
     await within(done)

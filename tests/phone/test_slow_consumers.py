@@ -116,6 +116,22 @@ async def test_a_slow_stream_is_told_to_others_and_never_to_itself() -> None:
         assert [tag(event) async for event in events] == words("a", 2, 4)
 
 
+async def test_a_slow_stream_is_told_again_only_after_it_recovered() -> None:
+    async with bench() as at, EventStream(at.dispatcher, Muted, buffer=8) as events:
+
+        async def read_until(left: int) -> None:
+            while events.waiting > left:
+                await within(anext(events))
+
+        at.publish(*words("a", 0, 6))
+        await read_until(2)
+        at.publish(*words("a", 6, 4))  # a quarter is 2, and it was never under that
+        assert len(at.of(SlowConsumer)) == 1
+        await read_until(1)
+        at.publish(*words("a", 10, 3))
+        assert [event.depth for event in at.of(SlowConsumer)] == [4, 4]
+
+
 async def test_streams_that_are_all_full_tell_of_each_other_and_come_to_an_end() -> None:
     async with bench() as at:
         streams = [EventStream(at.dispatcher, Event, buffer=1) for _ in range(5)]
