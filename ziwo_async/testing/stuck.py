@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["Deadlock", "LeftBehind", "Runaway", "describe"]
 
 
+_MOST_READY = 10
+
+
 class Deadlock(RuntimeError):
     """Nothing is ready and no timer is set: the tasks wait for something that can never come."""
 
@@ -29,6 +32,7 @@ class LeftBehind(AssertionError):
 def describe(loop: VirtualLoop) -> str:
     """The tasks that wait, one line each, with the place where each of them stands."""
     lines = [f"  {task.get_name()} waits {_place(task)}" for task in loop.tasks()]
+    lines += [f"  ready to run: {handle}" for handle in loop.ready()[:_MOST_READY]]
     return "\n".join(lines) if lines else "  there is no task"
 
 

@@ -16,8 +16,10 @@ happen again: that is a `Deadlock`, which names the waiting tasks.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import socket
+from collections import deque
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any, NoReturn, TypeVar, cast
@@ -94,10 +96,12 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._turns = 0
         self._last_order = 0
         self._last_task = 0
-        # These are the names that asyncio's own loops use; `_scheduled` is the base class's heap of timers.
+        # These are the names that asyncio's own loops use: what is ready, and a heap of timers.
+        self._ready: deque[asyncio.Handle] = deque()
         self._scheduled: list[asyncio.TimerHandle] = []
         self._selector = _Selector(self._move_on)
-        self._clock_resolution = 1e-9
+        # No timer fires before its time, not by a hair: who looks at the clock then would set it again for ever.
+        self._clock_resolution = math.ulp(self._now)
         self.set_task_factory(cast("Any", self._make_task))
         self.set_exception_handler(lambda _, context: self.errors.append(context))
 
@@ -122,6 +126,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def suspend(self, seconds: float) -> None:
         """Let time jump although timers are due in between, as on a machine that slept: they all fire late."""
         self._now += seconds
+        self._clock_resolution = math.ulp(self._now)
 
     def allow(self, seconds: float) -> None:
         """Let the run take so many seconds of virtual time from now on."""
@@ -144,6 +149,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             )
         self._turns = 0
         self._now = max(self._now, self._scheduled[0].when())
+        self._clock_resolution = math.ulp(self._now)
         if self.elapsed > self._limit:
             raise Runaway(f"not done within {self._limit:g} s of virtual time\n{describe(self)}")
 
@@ -257,6 +263,10 @@ class VirtualLoop(asyncio.BaseEventLoop):
         timers = sorted((handle for handle in self._scheduled if not handle.cancelled()), key=_when)
         found += [f"timer in {handle.when() - self._now:g} s: {handle!r}" for handle in timers]
         return found
+
+    def ready(self) -> list[str]:
+        """The callbacks that run next."""
+        return [repr(handle) for handle in self._ready if not handle.cancelled()]
 
     def tasks(self) -> list[asyncio.Task[Any]]:
         """The tasks that are not done, oldest first."""
