@@ -109,6 +109,11 @@ class PhoneCore:
         """A new connection stands: frames of an older one mean nothing any more."""
         self.connection = connection
         self.ready = asyncio.get_running_loop().create_future()
+        if self.session.login not in ("", account.login):
+            # A session id is one agent's: under another name it would take that agent's session and calls.
+            self.perform(self.session.abandon(self.clock()))
+            self.session.unsaid.clear()
+            self.renew_session()
         self.session.login = account.login
         self.session.agents = account.agents
         self.session.connected()
