@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -49,6 +50,13 @@ class End(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         assert self.transport is not None
         self.transport.write(data)
+
+    def takes_little(self) -> None:
+        """Keep the system's own buffers small, so that back-pressure is felt early."""
+        assert self.transport is not None
+        found = self.transport.get_extra_info("socket")
+        for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+            found.setsockopt(socket.SOL_SOCKET, option, 65_536)
 
     def close(self) -> None:
         assert self.transport is not None
