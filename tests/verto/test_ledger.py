@@ -306,18 +306,47 @@ def test_a_description_that_the_dead_process_had_is_not_applied_again() -> None:
     assert late == [RemoteSdp("out", "answer", "v=9")]
 
 
-def test_an_unanswered_call_of_a_dead_process_is_over_at_once_and_ended_when_offered() -> None:
+def test_an_unanswered_call_of_a_dead_process_is_over_at_the_first_ready() -> None:
     session = ready_session()
     session.receive(invite("rings"), 1.0)
     session.dial("dialled", CUSTOMER, "v=0", 1.0)
     heir, effects = heir_of(session)
+    assert effects == []
+    effects = reconnect(heir, at=11.0)
     assert states_of(effects) == ["hangup", "destroy", "hangup", "destroy"]
     for event in events_of(effects):
         if isinstance(event, Destroy):
             assert (event.cause, event.cause_code, event.by) == ("DESTINATION_OUT_OF_ORDER", 27, "lost")
-            assert event.state_flow[-1].date_unix == 10.0
+            assert event.state_flow[-1].date_unix == 11.0
     assert heir.calls == {}
-    assert sends_of(reconnect(heir, "dialled", at=11.0)) == [("verto.bye", "dialled", "NORMAL_CLEARING")]
+    assert sends_of(reconnect(heir, "dialled", at=12.0)) == [("verto.bye", "dialled", "NORMAL_CLEARING")]
+
+
+def test_a_call_that_was_answered_just_before_the_process_was_killed_is_found_to_be() -> None:
+    session = ready_session()
+    session.receive(invite("rings"), 1.0)
+    session.dial("dialled", CUSTOMER, "v=0", 1.0)
+    heir, _ = heir_of(session)
+    effects = reconnect(heir, "rings", "dialled", at=11.0)
+    told = {
+        call_id: [f"{step.state}{'*' * step.inferred}" for step in heir.calls[call_id].flow] for call_id in heir.calls
+    }
+    assert told == {
+        "rings": ["ringing", "answering*", "active*", "recovering"],
+        "dialled": ["requesting", "trying*", "early*", "active*", "recovering"],
+    }
+    assert heir.calls["dialled"].data.customer_number == CUSTOMER
+    assert "hangup" not in states_of(effects)
+
+
+def test_a_call_of_a_dead_process_outlives_a_socket_that_was_lost_before_it_was_ready() -> None:
+    session = ready_session()
+    session.receive(invite("rings"), 1.0)
+    heir, _ = heir_of(session)
+    heir.connected()
+    heir.log_in("hash")
+    assert states_of(heir.disconnected("gone", 10.5)) == []
+    assert states_of(reconnect(heir, "rings", at=11.0))[-1] == "recovering"
 
 
 def test_a_call_that_was_being_hung_up_is_over_and_the_bye_is_said_once_more() -> None:

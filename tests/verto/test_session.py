@@ -774,6 +774,17 @@ def test_a_late_reply_about_an_ended_call_does_not_touch_the_next_call_with_its_
     assert session.calls["c"].state == "requesting"
 
 
+def test_an_open_answer_to_an_ended_call_does_not_keep_the_next_call_with_its_id_from_being_answered() -> None:
+    session = ready_session()
+    session.receive(invite("c"), 1.0)
+    first = only_send(session.answer("c", "v=0", 1.1))
+    session.receive(request("verto.bye", {"callID": "c"}), 1.2)
+    session.receive(invite("c"), 2.0)
+    second = only_send(session.answer("c", "v=0", 2.1))
+    assert states_of(session.receive(result(first.request_id), 2.2)) == []
+    assert states_of(session.receive(result(second.request_id), 2.3)) == ["active"]
+
+
 def test_a_call_id_may_be_used_again_by_a_new_call() -> None:
     session = ready_session()
     session.receive(invite("c"), 1.0)

@@ -88,17 +88,17 @@ class SessionMachine:
         """
         self.phase = Phase.OFFLINE
         effects: list[Effect] = []
+        # A bye may not have arrived: said again after the next login, which does no harm when it had.
+        self.unsaid.update(self._unconfirmed())
         opened, self.open_requests = self.open_requests, {}
         for request_id, request in opened.items():
             self.forgotten.note(request_id)
             about = f" of call {request.call_id}" if request.call_id else ""
             text = f"the connection was lost ({reason}) before {request.method}{about} was answered"
             effects.append(Refused(request_id, ConnectionLost(text, reason=reason, close_code=close_code)))
-            if request.method == "verto.bye" and request.call_id is not None:
-                # It may not have arrived: said again after the next login, which does no harm when it had.
-                self.unsaid[request.call_id] = request.action
         for call in list(self.calls.values()):
-            self.publish(effects, call, call.connection_lost(at))
+            if not call.doubtful:
+                self.publish(effects, call, call.connection_lost(at))
         return effects
 
     # -- commands ------------------------------------------------------------
@@ -242,7 +242,10 @@ class SessionMachine:
         return Ledger(login=self.login, sessid=SecretStr(self.sessid), saved_at=at, calls=calls, unsaid=unsaid)
 
     def restore(self, ledger: Ledger, at: float) -> list[Effect]:
-        """Take over what another process left. Answered calls wait to be re-attached, the others are over.
+        """Take over what another process left. Its calls wait to be re-attached.
+
+        Those that are not answered, as far as the ledger knows, may have been just before the process was killed: they
+        are over at `verto.clientReady`, unless the server offers them.
 
         Args:
             ledger: What it left.
@@ -255,14 +258,20 @@ class SessionMachine:
             self.ended.note(call_id)
         for entry in ledger.calls:
             call = self.calls[entry.data.call_id] = CallMachine.restored(entry, agents=self.agents)
-            self.publish(effects, call, call.connection_lost(at))
+            if entry.state in _UNANSWERED:
+                call.detached = call.doubtful = True
+            else:
+                self.publish(effects, call, call.connection_lost(at))
         return effects
 
     def _unconfirmed(self) -> dict[str, str]:
+        # A stale one was for an earlier call: it must not end a live call that has the same id.
         return {
             request.call_id: request.action
             for request in self.open_requests.values()
-            if request.method == "verto.bye" and request.call_id is not None
+            if request.method == "verto.bye"
+            and request.call_id is not None
+            and not (request.stale and request.call_id in self.calls)
         }
 
     def bye_timed_out(self, call_id: str, at: float) -> list[Effect]:
@@ -355,7 +364,10 @@ class SessionMachine:
         return call
 
     def _is_open(self, call_id: str, method: str) -> bool:
-        return any(request.call_id == call_id and request.method == method for request in self.open_requests.values())
+        return any(
+            request.call_id == call_id and request.method == method and not request.stale
+            for request in self.open_requests.values()
+        )
 
     def send(self, method: str, params: JsonObject, call_id: str | None = None, action: str = "") -> Send:
         """Give a request the next id and note it as open."""
@@ -399,5 +411,6 @@ class SessionMachine:
 
 
 _MOST_OPEN = 256
+_UNANSWERED = (DialogState.REQUESTING, DialogState.TRYING, DialogState.EARLY, DialogState.RINGING)
 _ANSWERED = (DialogState.ACTIVE, DialogState.HELD)
 _LIVE = tuple(state for state in DialogState if state not in (DialogState.HANGUP, DialogState.DESTROY))
