@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, cast
 
 from ..config import Buffers
 from ..errors import ExpectTimeout, ZiwoError
-from ..events import CallEvent, Destroy, Event, HandlerFailed
+from ..events import CallEvent, Destroy, Event, EventsDropped, HandlerFailed, SlowConsumer
 from ..router import Registration, Router, changes
 from .lanes import Lanes, Run, cancelled_from_outside
 from .owner import TaskHandle, TaskOwner
@@ -83,7 +83,7 @@ class Dispatcher:
         self._tasks: dict[object, str] = {}
         self._tasks_tally = Tally()
         self._streams_tally = Tally()
-        self._untold: deque[Event] = deque()
+        self._untold: deque[SlowConsumer | EventsDropped] = deque()
         self._flushing = False
 
     # -- publishing ------------------------------------------------------------
@@ -176,19 +176,23 @@ class Dispatcher:
 
     # -- back-pressure ---------------------------------------------------------
 
-    def tell(self, event: Event) -> None:
+    def tell(self, news: SlowConsumer | EventsDropped) -> None:
         """Take news about a consumer, to be published after the event that is being published now."""
-        self._untold.append(event)
+        self._untold.append(news)
 
     def _flush(self) -> None:
-        # It may publish more of them, but comes to an end: a consumer that is slow is told once, and a drop only when
-        # their number has doubled.
+        # News may make news, when those who listen to it are slow themselves: each is told once, so it comes to an end.
         if self._flushing:
             return
         self._flushing = True
+        told: set[tuple[type[Event], str, str | None]] = set()
         try:
             while self._untold:
-                self.publish(self._untold.popleft(), None, None)
+                news = self._untold.popleft()
+                what = (type(news), news.consumer, news.call_id)
+                if what not in told:
+                    told.add(what)
+                    self.publish(news, None, None)
         finally:
             self._flushing = False
 

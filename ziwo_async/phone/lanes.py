@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Collection
 
 from ..config import Buffers
-from ..events import Event
+from ..events import Event, EventsDropped, SlowConsumer
 from ..router import Registration
 from .owner import TaskOwner
 from .room import Lane, Room, Run
@@ -74,7 +74,7 @@ class Lanes:
         start: Callable[[Run], Awaitable[None]],
         *,
         failed: Callable[[Run, BaseException], None],
-        tell: Callable[[Event], None],
+        tell: Callable[[SlowConsumer | EventsDropped], None],
         flush: Callable[[], None],
         buffers: Buffers,
     ) -> None:

@@ -109,7 +109,7 @@ class Room:
         buffers: Buffers,
         *,
         failed: Callable[[Run, BaseException], None],
-        tell: Callable[[Event], None],
+        tell: Callable[[SlowConsumer | EventsDropped], None],
         now: Callable[[], float],
     ) -> None:
         """Make room for lanes that are empty.

@@ -72,7 +72,7 @@ class EventStream(Generic[E]):
         self._failed = False
         self._slow = False
         self._tally = Tally()
-        self._tell: Callable[[Event], None] | None = None
+        self._tell: Callable[[SlowConsumer | EventsDropped], None] | None = None
         self._news: Event | None = None
         self._now: Callable[[], float] | None = None
 
@@ -86,7 +86,7 @@ class EventStream(Generic[E]):
         self._dispatcher.remove(self)
         self.end()
 
-    def join(self, tally: Tally, tell: Callable[[Event], None]) -> None:
+    def join(self, tally: Tally, tell: Callable[[SlowConsumer | EventsDropped], None]) -> None:
         """Begin to see events; called by the dispatcher.
 
         Args:
@@ -158,7 +158,7 @@ class EventStream(Generic[E]):
         self._events.popleft()
         return True
 
-    def _say(self, news: Event) -> None:
+    def _say(self, news: SlowConsumer | EventsDropped) -> None:
         self._news = news
         if self._tell is not None:
             self._tell(news)
