@@ -12,7 +12,7 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check --no-input
 DEPS   := pyproject.toml constraints.txt
 PINNED_PIP := $(shell sed -n 's/^pip==//p' constraints.txt)
 
-SEEDS        ?= 10
+SEEDS        ?= 10000
 SOAK_SECONDS ?= 60
 PYTEST_ARGS  ?=
 
@@ -97,8 +97,8 @@ bench: $(STAMPS)/test  ## the benchmarks; the last line of each is its ratio to 
 		echo "$$file"; $(BIN)/python $$file || exit 1; done
 
 soak: $(STAMPS)/test  ## long runs: make soak SEEDS=n SOAK_SECONDS=n
-	@if [ ! -d tests/soak ]; then echo "make soak: there is no tests/soak yet"; exit 1; fi
-	SOAK_SEEDS=$(SEEDS) SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest tests/soak -m soak --timeout=0 $(PYTEST_ARGS)
+	SCHEDULE_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/schedule -m soak -n 2 --timeout=0 $(PYTEST_ARGS)
+	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest tests/soak -m soak --timeout=0 $(PYTEST_ARGS)
 
 clean:  ## remove what the targets made, .venv included
 	rm -rf $(VENV) build dist site htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

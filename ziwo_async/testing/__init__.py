@@ -12,6 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .centre import VirtualWorld, serve_virtual
     from .network import Link, LinkOptions, Network
     from .proxy import FaultProxy, Traffic
     from .recordings import Replayed, ReplayedCall, replay_recording
@@ -34,9 +35,11 @@ __all__ = [
     "ServedWorld",
     "Traffic",
     "VirtualLoop",
+    "VirtualWorld",
     "replay_recording",
     "run_virtual",
     "serve",
+    "serve_virtual",
 ]
 
 _HOMES = {
@@ -51,8 +54,10 @@ _HOMES = {
     "Runaway": "stuck",
     "Traffic": "proxy",
     "VirtualLoop": "virtual",
+    "VirtualWorld": "centre",
     "replay_recording": "recordings",
     "run_virtual": "virtual",
+    "serve_virtual": "centre",
 }
 """Modules of the names that are not in `world`."""
 
