@@ -401,7 +401,7 @@ def test_a_call_whose_recovery_was_cut_short_goes_back_to_what_it_was_before() -
     heir, effects = heir_of(session)
     assert effects == []
     effects = reconnect(heir, "c", at=11.0)
-    assert states_of(effects) == []
+    assert states_of(effects) == ["recovering"]
     assert RemoteSdp("c", "attach", "v=0") in effects
     attach = only_send(heir.attach("c", "v=1"))
     assert states_of(heir.receive(result(attach.request_id), 12.0)) == ["held"]

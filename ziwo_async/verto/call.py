@@ -64,6 +64,7 @@ class CallMachine:
         call_id: The leg's id.
         state: The state it is in; None before the first input.
         flow: The states it went through.
+        doubtful: Whether the ledger we have the call from may be older than its answer, or than its recovery.
         detached: Whether the connection was lost and the call waits to be re-attached.
         media_told: Whether the server gave its SDP already (it comes once, with `verto.media` or `verto.answer`).
         bye_pending: Whether a bye of ours waits for its confirmation.
@@ -77,6 +78,7 @@ class CallMachine:
         "bye_pending",
         "call_id",
         "detached",
+        "doubtful",
         "flow",
         "media_told",
         "state",
@@ -93,6 +95,7 @@ class CallMachine:
         self.state: DialogState | None = None
         self.flow: tuple[StateFlowItem, ...] = ()
         self.detached = False
+        self.doubtful = False
         self.media_told = False
         self.bye_pending = False
         self._agents = agents
@@ -215,8 +218,9 @@ class CallMachine:
             return self.feed(Input.ATTACHED, at)
         if not self.detached and self.state is not DialogState.RECOVERING:
             return self.feed(Input.RENEGOTIATE, at)
-        self.detached = False
-        return self.feed(Input.ATTACHED, at)
+        what = Input.FOUND_ANSWERED if self.doubtful else Input.ATTACHED
+        self.detached = self.doubtful = False
+        return self.feed(what, at)
 
     def _take_party(self, message: Invite | Attach) -> None:
         fields, unwrap = self._fields, rules.unwrap
@@ -338,7 +342,8 @@ class CallMachine:
 
     def _enter(self, state: DialogState, at: float, inferred: bool) -> DialogEvent:
         if state is _RECOVERING:
-            self._resume = DialogState.HELD if self.state is DialogState.HELD else DialogState.ACTIVE
+            if self.state is not _RECOVERING:
+                self._resume = DialogState.HELD if self.state is DialogState.HELD else DialogState.ACTIVE
             self.detached = False
         elif state is _DESTROY:
             self.bye_pending = False

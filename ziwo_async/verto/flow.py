@@ -33,7 +33,8 @@ _FOLLOWS: dict[DialogState | None, frozenset[DialogState]] = {
     _S.ANSWERING: frozenset({_S.ACTIVE, _S.RECOVERING, _S.HANGUP}),
     _S.ACTIVE: frozenset({_S.HELD, _S.RECOVERING, _S.HANGUP}),
     _S.HELD: frozenset({_S.ACTIVE, _S.RECOVERING, _S.HANGUP}),
-    _S.RECOVERING: frozenset({_S.ACTIVE, _S.HELD, _S.HANGUP}),
+    # Twice, when the process that recovered it was killed in that moment and the next one began anew.
+    _S.RECOVERING: frozenset({_S.RECOVERING, _S.ACTIVE, _S.HELD, _S.HANGUP}),
     _S.HANGUP: frozenset({_S.DESTROY}),
     _S.DESTROY: frozenset(),
 }

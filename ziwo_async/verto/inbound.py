@@ -82,7 +82,12 @@ def _on_ready(session: SessionMachine, frame: RequestFrame, at: float, effects: 
     listed = set(m.ClientReady.read(frame.params).reattached_sessions) | session.offered_again
     if session.phase is not Phase.TAKEN_OVER:
         session.phase = Phase.READY
-    missing = [call for call in session.calls.values() if call.detached and call.call_id not in listed]
+    absent = [call for call in session.calls.values() if call.detached and call.call_id not in listed]
+    for call in absent:
+        if call.doubtful:
+            call.doubtful = False
+            session.publish(effects, call, call.connection_lost(at))
+    missing = [call for call in absent if not call.is_over]
     lost = [] if session.asks_again else missing
     for call in lost:
         session.publish(effects, call, call.gone(at))

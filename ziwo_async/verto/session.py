@@ -258,7 +258,7 @@ class SessionMachine:
             self.ended.note(call_id)
         for entry in ledger.calls:
             call = self.calls[entry.data.call_id] = CallMachine.restored(entry, agents=self.agents)
-            if entry.state in _UNANSWERED:
+            if entry.state in (*_UNANSWERED, DialogState.RECOVERING):
                 call.detached = call.doubtful = True
             else:
                 self.publish(effects, call, call.connection_lost(at))

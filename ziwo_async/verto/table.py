@@ -24,6 +24,7 @@ class Input(str, Enum):
     DIAL = "our verto.invite"
     OFFERED = "verto.invite"
     ATTACHED = "verto.attach"
+    FOUND_ANSWERED = "verto.attach in a process that has the call from a ledger, which may be older"
     RENEGOTIATE = "verto.attach on a live connection"
     CREATED = "CALL CREATED"
     REFUSED = "our verto.invite was refused"
@@ -76,6 +77,11 @@ def _to(*states: DialogState, inferred: tuple[DialogState, ...] = ()) -> Move:
     return Move(tuple((state, state in inferred) for state in states))
 
 
+def _found(*missed: DialogState) -> Move:
+    # The process was killed before it wrote the answer down; the server re-attaches answered calls only.
+    return _to(*missed, _S.RECOVERING, inferred=missed)
+
+
 _OUTBOUND = (_S.REQUESTING, _S.TRYING, _S.EARLY)
 _UNANSWERED = (*_OUTBOUND, _S.RINGING)
 _ANSWERED = (_S.ACTIVE, _S.HELD, _S.RECOVERING)
@@ -90,6 +96,7 @@ def _live(state: DialogState) -> dict[Input, Entry]:
         Input.DIAL: Violate("the call was already begun"),
         Input.OFFERED: Violate("the server offered a call that is already there"),
         Input.ATTACHED: Violate("the server re-attached a call that was not answered"),
+        Input.FOUND_ANSWERED: Ignore("the ledger knew the answer; this is a plain verto.attach"),
         Input.RENEGOTIATE: Ignore("new media for the same call; its state does not change"),
         Input.CREATED: Ignore("late: the call is past that"),
         Input.REFUSED: _OVER,
@@ -118,16 +125,20 @@ def _row_of(state: DialogState) -> dict[Input, Entry]:
     row = _live(state)
     if state is _S.REQUESTING:
         row[Input.CREATED] = _to(_S.TRYING)
+        row[Input.FOUND_ANSWERED] = _found(_S.TRYING, _S.EARLY, _S.ACTIVE)
         row[Input.MEDIA] = _to(_S.TRYING, _S.EARLY, inferred=(_S.TRYING,))
         row[Input.ANSWERED] = _to(_S.TRYING, _S.EARLY, _S.ACTIVE, inferred=(_S.TRYING, _S.EARLY))
     elif state is _S.TRYING:
         row[Input.CREATED] = Ignore("the call was already created")
+        row[Input.FOUND_ANSWERED] = _found(_S.EARLY, _S.ACTIVE)
         row[Input.MEDIA] = _to(_S.EARLY)
         row[Input.ANSWERED] = _to(_S.EARLY, _S.ACTIVE, inferred=(_S.EARLY,))
     elif state is _S.EARLY:
         row[Input.ANSWERED] = _to(_S.ACTIVE)
+        row[Input.FOUND_ANSWERED] = _found(_S.ACTIVE)
     elif state is _S.RINGING:
         row[Input.ANSWER] = _to(_S.ANSWERING)
+        row[Input.FOUND_ANSWERED] = _found(_S.ANSWERING, _S.ACTIVE)
         row[Input.ANSWER_OK] = Violate("an answer was accepted that we did not send")
     elif state is _S.ANSWERING:
         row[Input.ANSWER] = Ignore("the first answer was refused for its media; this is another try")
@@ -146,6 +157,7 @@ def _row_of(state: DialogState) -> dict[Input, Entry]:
         row[Input.HELD] = Ignore("noted; the state comes after recovery")
         row[Input.RESUMED] = Ignore("noted; the state comes after recovery")
         row[Input.ATTACHED] = Ignore("the server offered it again")
+        row[Input.FOUND_ANSWERED] = _to(_S.RECOVERING)
         row[Input.ATTACH_OK] = restored
     if state in (_S.RINGING, _S.ANSWERING):
         outbound_only = Violate("this message belongs to outbound calls")
