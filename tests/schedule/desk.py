@@ -89,7 +89,8 @@ class Desk:
         self.made += 1
         name = f"{self.agent.ccLogin}/{self.made}"
         rng = random.Random(f"phone {plan.seed} {name}")
-        self.witness = Witness(name, run.note, violations=plan.has("strange", "reordered", "fail_next"))
+        violations = plan.has("strange", "reordered", "fail_next")
+        self.witness = Witness(name, run.note, violations=violations, takes_over=self.made > 1)
         self.media = SeededMedia(rng, slow=0.5 if plan.slow_handler else 0.0, broken=plan.failing_handlers / 4)
         self.phone = Phone(
             self.account,

@@ -99,6 +99,8 @@ class Run:
                     await asyncio.sleep(wait)
                 self.note(str(step))
                 getattr(Steps(self, step.where), step.what)(*step.args)
+            # The last steps have begun, too.
+            await asyncio.sleep(0.01)
             await self._heal()
             await self._finish_actions()
             for desk in self.desks:

@@ -11,7 +11,6 @@ from ziwo_async import (
     CallEvent,
     Destroy,
     DialogEvent,
-    DialogState,
     Event,
     FlowViolation,
     Router,
@@ -32,9 +31,10 @@ class Witness:
         name: Of the phone, for the trace.
         note: Told each event as one line of the trace.
         violations: Whether the server may break the documented flows (it reorders frames, or sends strange ones).
+        takes_over: Whether it may have calls of a phone that ended before.
     """
 
-    def __init__(self, name: str, note: Callable[[str], None], *, violations: bool) -> None:
+    def __init__(self, name: str, note: Callable[[str], None], *, violations: bool, takes_over: bool) -> None:
         self.name = name
         self.wrong: list[str] = []
         self.published = 0
@@ -43,6 +43,7 @@ class Witness:
         self.router = Router()
         self._note = note
         self._violations = violations
+        self._takes_over = takes_over
         self._over: set[str] = set()
         self.router.on(CallEvent, when=self.see)(_never_call)
         self.router.on(SessionEvent, when=self.see)(_never_session)
@@ -65,7 +66,7 @@ class Witness:
         if event.call_id in self._over:
             self.wrong.append(f"{event.state} of call {event.call_id} after its destroy")
         before = seen[-1].state_flow if seen else ()
-        if not seen and event.state is DialogState.RECOVERING:
+        if not seen and self._takes_over:
             # Taken over from a phone that ended: the flow goes on where the ledger says that it was.
             before = event.state_flow[:-1]
         if len(event.state_flow) != len(before) + 1 or event.state_flow[-1].state != event.state:
