@@ -10,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ziwo_async.errors import BadArgument
-from ziwo_async.events import DialogEvent, SessionClosed, SessionLost, SessionReady, SessionRestored
+from ziwo_async.events import (
+    Destroy,
+    DialogEvent,
+    SessionClosed,
+    SessionLost,
+    SessionReady,
+    SessionRestored,
+    UnknownFrame,
+)
+from ziwo_async.verto.frames import MAX_INBOUND
 from ziwo_async.verto.recording import CLOSED, ENDED, FULL, OPENED, read_recording
 from ziwo_async.verto.replay import Replayer
 
@@ -237,6 +246,57 @@ def test_odd_commands_are_replayed_as_plain_requests(method: str, params: dict[s
     replay(*LOGIN, *ANSWERED, sent(4, 3, method, **odd), came(5, 3, message="OK"))
     for frame in ([], 7, {"method": 1}, {"method": "login", "params": []}):
         replay(*LOGIN, {**sent(4, 3, "x"), "frame": frame})
+
+
+AGAIN = [
+    note(5, OPENED, bye_limit=2.0),
+    sent(5.1, 3, "login", login="agent-0011", passwd="[hidden]", sessid="[session-1]"),
+    came(5.2, 3, message="logged in"),
+    came(6, 4, "verto.attach", callID="c1", sdp="v=0"),
+]
+
+
+@pytest.mark.parametrize(("cause", "told"), [("USER_BUSY", "USER_BUSY"), ("", "NORMAL_CLEARING")])
+def test_a_call_hung_up_without_a_connection_is_seen_when_it_is_offered_again(cause: str, told: str) -> None:
+    bye = sent(6.1, 4, "verto.bye", dialogParams={"callID": "c1"}, cause=cause)
+    replayer = replay(*LOGIN, *ANSWERED, note(4, CLOSED), *AGAIN, bye, came(6.2, 4, message="CALL ENDED"))
+    assert flow(replayer) == "ringing answering active hangup destroy"
+    ended = [told.event for told in replayer.told if isinstance(told.event, Destroy)]
+    assert [(event.cause, event.by) for event in ended] == [(told, "local")]
+    assert replayer.refused_commands == []
+
+
+def test_a_call_that_is_hung_up_on_the_connection_it_is_offered_on_is_hung_up_when_our_bye_is_written() -> None:
+    bye = sent(7, 4, "verto.bye", dialogParams={"callID": "c1"}, cause="USER_BUSY")
+    replayer = replay(*LOGIN, *ANSWERED, AGAIN[-1], bye)
+    assert flow(replayer) == "ringing answering active hangup"
+    assert replayer.told[-1].at == BEGAN + 7
+
+
+def test_a_bye_too_many_in_a_file_is_a_refused_command_wherever_the_call_is_offered_again() -> None:
+    # No phone of ours writes this.
+    opened = {key: value for key, value in LOGIN[1].items() if key != "bye_limit"}
+    early = sent(4, 3, "verto.bye", dialogParams={"callID": "c1"}, cause="USER_BUSY")
+    late = {**early, "rel": 9}
+    live = replay(LOGIN[0], opened, *LOGIN[2:], *ANSWERED, early, AGAIN[-1], late)
+    back = replay(*LOGIN, *ANSWERED, note(4, CLOSED), AGAIN[0], {**early, "rel": 5.5}, AGAIN[-1], {**late, "rel": 7})
+    for replayer in (live, back):
+        assert flow(replayer) == "ringing answering active hangup"
+        assert [(refused.method, refused.error) for refused in replayer.refused_commands] == [
+            ("verto.bye", "WrongState")
+        ]
+
+
+def test_a_frame_that_was_too_large_to_be_kept_is_told_as_it_was() -> None:
+    cut = {"rel": 4, "at": BEGAN + 4, "conn": "1", "dir": "recv", "raw": '{"jsonrpc"', "size": MAX_INBOUND + 1}
+    event = replay(*LOGIN, cut).told[-1].event
+    assert isinstance(event, UnknownFrame)
+    assert event.reason == f"too large: {MAX_INBOUND + 1} bytes, the limit is {MAX_INBOUND}"
+    assert (event.text, event.size) == ('{"jsonrpc"', MAX_INBOUND + 1)
+    # One of just that size was taken, and is read as what it is.
+    event = replay(*LOGIN, {**cut, "size": MAX_INBOUND}).told[-1].event
+    assert isinstance(event, UnknownFrame)
+    assert event.reason.startswith("not JSON")
 
 
 json_values = st.recursive(

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import NamedTuple, cast
 
 from ..errors import BadFrame, CallError
-from ..events import Event, SessionClosed, SessionLost, SessionReady, SessionRestored
+from ..events import DialogState, Event, SessionClosed, SessionLost, SessionReady, SessionRestored
 from .effects import Effect, Publish, Ready, Send, TakenOver
 from .frames import MAX_INBOUND, ErrorFrame, Frame, JsonObject, ResultFrame, UnreadableFrame, decode
 from .recording import Entry
@@ -204,7 +204,8 @@ class Replayer:
     def _received(self, phone: ReplayedPhone, entry: Entry) -> None:
         if entry.number in self._hung_up and entry.frame is not None:
             call_id = str((_object(entry.frame.get("params")) or {}).get("callID"))
-            if call_id in phone.session.calls:
+            call = phone.session.calls.get(call_id)
+            if call is not None and call.detached and call.state is not DialogState.HANGUP:
                 cause = self._hung_up[entry.number]
                 self.take(phone, phone.session.hang_up_unsent(call_id, cause, None, entry.at), entry.at)
         frame: Frame = decode(entry.text)
