@@ -20,7 +20,7 @@ import math
 import random
 import socket
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
 from typing import Any, NoReturn, TypeVar, cast
 
@@ -160,14 +160,24 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._last_order += 1
         return _Future(self._last_order, self)
 
+    def create_task(
+        self,
+        coro: Coroutine[Any, Any, T] | Generator[Any, None, T],
+        *,
+        name: object = None,
+        context: Context | None = None,
+        **options: Any,
+    ) -> asyncio.Task[T]:
+        """Start a task. Its number, when it gets no name, is this loop's own: asyncio counts over all loops."""
+        if name is None:
+            self._last_task += 1
+            name = f"Task-{self._last_task}"
+        return super().create_task(coro, name=name, context=context, **options)
+
     def _make_task(
         self, loop: asyncio.AbstractEventLoop, coro: Coroutine[Any, Any, Any], **options: Any
     ) -> asyncio.Task[Any]:
         self._last_order += 1
-        if options.get("name") is None:
-            # asyncio's own names are counted over all loops of the process.
-            self._last_task += 1
-            options["name"] = f"Task-{self._last_task}"
         return _Task(self._last_order, coro, loop=loop, **options)
 
     def _process_events(self, event_list: list[Any]) -> None:
