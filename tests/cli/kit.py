@@ -92,14 +92,17 @@ class Program:
 
 @asynccontextmanager
 async def program(
-    *command: str | Path, env: Mapping[str, str] | None = None, stdin: int = asyncio.subprocess.DEVNULL
+    *command: str | Path,
+    env: Mapping[str, str] | None = None,
+    stdin: int = asyncio.subprocess.DEVNULL,
+    cwd: Path = ROOT,
 ) -> AsyncIterator[Program]:
     """Run a program until the end of the block."""
     started = Program(
         await asyncio.create_subprocess_exec(
             *command,
             env=clean_environment(env),
-            cwd=ROOT,
+            cwd=cwd,
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

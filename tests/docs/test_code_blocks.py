@@ -73,7 +73,7 @@ async def test_program(block: Block, tmp_path: Path) -> None:
     async with serve() as world:
         agent = world.agent("5555")
         env = {"ZIWO_API_URL": world.api_url, "ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password}
-        async with program(sys.executable, file, env=env) as running:
+        async with program(sys.executable, file, env=env, cwd=tmp_path) as running:
             if block.options.get("quiet") == "yes":
                 code = await running.ends()
             else:
