@@ -19,6 +19,7 @@ from ziwo_async.events import (
     SessionRestored,
     UnknownFrame,
 )
+from ziwo_async.verto.effects import Publish
 from ziwo_async.verto.frames import MAX_INBOUND
 from ziwo_async.verto.recording import CLOSED, ENDED, FULL, OPENED, read_recording
 from ziwo_async.verto.replay import Replayer
@@ -348,3 +349,24 @@ def test_whatever_is_in_a_recording_it_is_replayed_or_refused_in_words(data: st.
     except BadArgument as refused:
         told = str(refused)
     assert told == "" or told.startswith(("line ", "it "))
+
+
+POOL = [
+    *WHOLE[1:], *AGAIN, came(1, 9, "verto.bye", callID="c1"), came(1, 9, "verto.punt"), came(2, 3, message="OK"),
+    sent(2, 5, "verto.attach", sdp="v=0", dialogParams={"callID": "c1"}),
+    sent(2, 6, "verto.modify", action="hold", dialogParams={"callID": "c1"}), came(2, 6, holdState="held"),
+    sent(2, 7, "verto.invite", sdp="v=0", dialogParams={"callID": "c1", "destination_number": "1"}),
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(POOL), max_size=14))
+def test_lines_in_any_order_are_replayed_and_no_call_ends_twice(lines: list[dict[str, Any]]) -> None:
+    timed = [{**line, "rel": float(number), "at": BEGAN + number} for number, line in enumerate(lines)]
+    replayer = replay(HEADER, note(0, OPENED), *timed)
+    live: set[tuple[int, str]] = set()
+    for phone, effect in replayer.effects:
+        if isinstance(effect, Publish) and isinstance(event := effect.event, DialogEvent):
+            key = (id(phone), event.call_id)
+            assert (key in live) == (len(event.state_flow) > 1)
+            (live.discard if event.state == "destroy" else live.add)(key)
