@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from ziwo_async import (
+    Active,
     Call,
     CallEnded,
     Destroy,
@@ -363,6 +364,8 @@ async def test_hap_python_460_no_task_is_collected_though_the_collector_runs_in_
         return plain(timeout)
 
     handled: list[str] = []
+    begun: list[str] = []
+    ended: list[str] = []
     router = Router()
 
     @router.during(Ringing)
@@ -370,6 +373,16 @@ async def test_hap_python_460_no_task_is_collected_though_the_collector_runs_in_
         await asyncio.sleep(0.2)
         await call.answer()
         handled.append(call.id)
+
+    @router.during(Active, grace=0.1)
+    async def waits(call: Call, event: Active) -> None:
+        begun.append(call.id)
+        try:
+            # Nobody but this task holds what it waits for.
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            ended.append(call.id)
+            raise
 
     gc.freeze()
     try:
@@ -392,6 +405,10 @@ async def test_hap_python_460_no_task_is_collected_though_the_collector_runs_in_
                 await call.hangup()
             await there.reaches("ended")
         assert len(handled) == 5
+        await asyncio.sleep(1)
+        # Two calls in each turn, active once before the loss and once after it.
+        assert len(begun) == 20
+        assert sorted(ended) == sorted(begun)
     finally:
         setattr(selector, "select", plain)  # noqa: B010
         gc.unfreeze()
