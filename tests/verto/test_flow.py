@@ -105,6 +105,43 @@ def test_any_flow_is_judged_and_a_broken_one_stays_broken(states: list[DialogSta
     assert check_flow(states) == check_flow([StateFlowItem.at(state, 0.0) for state in states])
 
 
+# Each state, and all that may follow it: the two documented flows, held and recovering in between, and hangup from
+# everywhere. The beginning is empty.
+STEPS = {
+    "": "requesting ringing recovering",
+    "requesting": "trying hangup",
+    "trying": "early hangup",
+    "early": "active hangup",
+    "ringing": "answering hangup",
+    "answering": "active recovering hangup",
+    "active": "held recovering hangup",
+    "held": "active recovering hangup",
+    "recovering": "recovering active held hangup",
+    "hangup": "destroy",
+    "destroy": "",
+}  # fmt: skip
+# A documented way to each state, by which the checker is brought there.
+WAYS = {
+    "": "", "requesting": "requesting", "trying": "requesting trying", "early": "requesting trying early",
+    "ringing": "ringing", "answering": "ringing answering", "active": "ringing answering active",
+    "held": "ringing answering active held", "recovering": "recovering", "hangup": "ringing hangup",
+    "destroy": "ringing hangup destroy",
+}  # fmt: skip
+
+
+def test_these_steps_are_documented_and_no_others() -> None:
+    assert set(STEPS) == set(WAYS) == {"", *map(str, DialogState)}
+    for state, way in WAYS.items():
+        for following in DialogState:
+            verdict = check_flow([*way.split(), following]).verdict
+            wanted = Verdict.DOCUMENTED if str(following) in STEPS[state].split() else Verdict.VIOLATION
+            assert verdict is wanted, (state, following)
+
+
+def test_the_verdicts_are_words_for_people() -> None:
+    assert [verdict.value for verdict in Verdict] == ["documented", "inferred", "violation"]
+
+
 def test_no_state_follows_destroy_and_only_destroy_follows_hangup() -> None:
     for first, second in product(DialogState, repeat=2):
         allowed = check_flow(["requesting", *([first] if first != "requesting" else []), second])
