@@ -16,7 +16,7 @@ SEEDS        ?= 10000
 SOAK_SECONDS ?= 60
 PYTEST_ARGS  ?=
 
-.PHONY: help venv demo test coverage lint format types contracts docs wheel-test check bench soak clean
+.PHONY: help venv demo test coverage lint format types contracts docs wheel-test check bench soak mutants clean
 
 help:  ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-12s %s\n", $$1, $$2}' Makefile
@@ -99,6 +99,9 @@ bench: $(STAMPS)/test  ## the benchmarks; the last line of each is its ratio to 
 soak: $(STAMPS)/test  ## long runs: make soak SEEDS=n SOAK_SECONDS=n
 	SCHEDULE_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/schedule -m soak -n 2 --timeout=0 $(PYTEST_ARGS)
 	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest tests/soak -m soak --timeout=0 $(PYTEST_ARGS)
+
+mutants: $(STAMPS)/python  ## mutation testing of the call and session machines, in a copy of the tree; takes about 15 minutes
+	@PYTHON=$(BIN)/python scripts/mutants
 
 clean:  ## remove what the targets made, .venv included
 	rm -rf $(VENV) build dist site htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
