@@ -6,9 +6,10 @@ import asyncio
 import contextlib
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from .errors import ConfigError, ZiwoError
+from .phone.phone import CallsOnStop
 
 if TYPE_CHECKING:
     from .client import ZiwoClient
@@ -57,7 +58,7 @@ class _Signals:
             loop.remove_signal_handler(self._installed.pop())
 
 
-async def run_until_stopped(ziwo: ZiwoClient, drain_timeout: float, calls: Literal["hangup", "keep"]) -> Ended:
+async def run_until_stopped(ziwo: ZiwoClient, drain_timeout: float, calls: CallsOnStop) -> Ended:
     """Run the phone of a client until it must end.
 
     Args:
@@ -68,8 +69,8 @@ async def run_until_stopped(ziwo: ZiwoClient, drain_timeout: float, calls: Liter
     Raises:
         ZiwoError: The phone ended for this error.
     """
-    if drain_timeout < 0 or calls not in ("hangup", "keep"):
-        raise ConfigError(f"run: drain_timeout={drain_timeout!r}, calls_on_stop={calls!r}: not 'hangup' or 'keep'")
+    if calls not in get_args(CallsOnStop):
+        raise ConfigError(f"run: calls_on_stop={calls!r} is none of {', '.join(get_args(CallsOnStop))}")
     with _Signals() as signals:
         async with ziwo:
             life = asyncio.ensure_future(_live(ziwo))

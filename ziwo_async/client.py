@@ -9,7 +9,7 @@ import ssl as tls
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from pydantic import JsonValue, SecretStr
 
@@ -23,7 +23,7 @@ from .phone.keeper import LedgerStore
 from .phone.limiter import PROCESS_LIMITER, LoginLimiter
 from .phone.media import MediaEngine
 from .phone.owner import finish
-from .phone.phone import Phone
+from .phone.phone import CallsOnStop, Phone
 from .phone.streams import EventStream, Expectation, Overflow
 from .rest.agents import AgentsResource
 from .rest.auth import Credentials, CredentialsProvider
@@ -242,13 +242,13 @@ class ZiwoClient:
         finally:
             await self._transport.aclose()
 
-    async def drain(self, timeout: float = 30.0, *, calls: Literal["hangup", "keep"] = "hangup") -> None:
+    async def drain(self, timeout: float = 30.0, *, calls: CallsOnStop = "hangup") -> None:
         """Come to an orderly end: no new calls, running handlers finish, then everything is closed.
 
         Args:
-            timeout: Seconds that running handlers get; what runs on then is cancelled.
-            calls: What becomes of calls that are still up then: `hangup`, or `keep` them alive on the server for the
-                next process (see `Phone.drain`).
+            timeout: Seconds for all that; what runs on then is cancelled.
+            calls: What becomes of calls that are up: `hangup`, let them `finish` by themselves, or `keep` them alive on
+                the server for the next process (see `Phone.drain`).
         """
         await self.phone.drain(timeout, calls=calls)
         await self.aclose()
@@ -265,7 +265,7 @@ class ZiwoClient:
         router: Router | None = None,
         *,
         drain_timeout: float = 30.0,
-        calls_on_stop: Literal["hangup", "keep"] = "hangup",
+        calls_on_stop: CallsOnStop = "hangup",
     ) -> None:
         """Run the phone until SIGINT or SIGTERM, or an error that is final. Blocks; starts its own event loop.
 
@@ -273,8 +273,8 @@ class ZiwoClient:
 
         Args:
             router: Handlers to add first.
-            drain_timeout: Seconds that running handlers get after the first signal.
-            calls_on_stop: What becomes of calls that are still up then: `hangup`, or `keep` for the next process.
+            drain_timeout: Seconds that running handlers and calls get after the first signal.
+            calls_on_stop: What becomes of calls that are up: `hangup`, `finish`, or `keep` for the next process.
 
         Raises:
             SystemExit: It did not end by one signal; the code says why (`EXIT_CODES`): 1 unexpected, 2 configuration,

@@ -27,13 +27,14 @@ from .kit import CUSTOMER, Desk, Seen, until, within
 class Slow:
     """A handler of each kind that runs until the test lets it go."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, during: bool = True) -> None:
         self.router = Router()
         self.go = asyncio.Event()
         self.began: list[str] = []
         self.ended: list[str] = []
         self.router.on(Active)(self.on_active)
-        self.router.during(Active)(self.during_active)
+        if during:
+            self.router.during(Active)(self.during_active)
 
     async def on_active(self, call: Call, event: Active) -> None:
         await self._work("on")
@@ -51,28 +52,58 @@ class Slow:
         self.ended.append(name)
 
 
-async def working(desk: Desk, **options: object) -> tuple[Phone, Slow]:
-    slow = Slow()
+async def working(desk: Desk, *, during: bool = True, **options: object) -> tuple[Phone, Slow]:
+    slow = Slow(during=during)
     phone = desk.phone(**options)
     phone.router.include(slow.router)
     await phone.start()
     return phone, slow
 
 
-async def test_draining_waits_for_handlers_of_both_kinds_and_then_hangs_up(desk: Desk) -> None:
-    phone, slow = await working(desk)
+async def test_handlers_finish_first_then_the_calls_are_ended_then_the_tasks_of_the_calls(desk: Desk) -> None:
+    router = Router()
+
+    @router.during(Active)
+    async def until_hangup(call: Call, event: Active) -> None:
+        ended = await call.wait_for(Hangup)
+        slow.ended.append(f"saw {ended.cause}")
+
+    phone, slow = await working(desk, during=False)
+    phone.router.include(router)
     there, call = await desk.talks(phone)
-    await until(lambda: sorted(slow.began) == ["during", "on"])
+    await until(lambda: slow.began == ["on"])
     draining = asyncio.ensure_future(phone.drain(5))
     await asyncio.sleep(0.02)
     assert not draining.done()
     assert call.state is DialogState.ACTIVE
     slow.go.set()
     await within(draining)
-    assert sorted(slow.ended) == ["during", "on"]
+    assert slow.ended == ["on", "saw NORMAL_CLEARING"]
     assert there.state == "ended"
     assert desk.seen.words(call.id)[-2:] == ["hangup", "destroy"]
     assert desk.seen.session() == ["SessionReady", "SessionClosed"]
+
+
+async def test_a_drain_may_wait_until_the_calls_are_over_by_themselves(desk: Desk) -> None:
+    phone, slow = await working(desk)
+    there, call = await desk.talks(phone)
+    slow.go.set()
+    draining = asyncio.ensure_future(phone.drain(5, calls="finish"))
+    await asyncio.sleep(0.02)
+    assert not draining.done()
+    assert call.state is DialogState.ACTIVE
+    await there.hangs_up()
+    await within(draining)
+    assert (await call.wait_for(Hangup)).by == "remote"
+
+
+async def test_a_call_that_does_not_end_by_itself_is_hung_up_when_the_time_is_over(desk: Desk) -> None:
+    phone, slow = await working(desk)
+    there, call = await desk.talks(phone)
+    slow.go.set()
+    await within(phone.drain(0.02, calls="finish"))
+    assert there.state == "ended"
+    assert (await call.wait_for(Hangup)).by == "local"
 
 
 async def test_draining_takes_no_new_calls(desk: Desk) -> None:
@@ -101,7 +132,7 @@ async def test_a_handler_that_does_not_finish_is_cancelled_when_the_time_is_up(
         await within(phone.drain(0.02), 8)
     assert sorted(slow.ended) == ["during cancelled", "on cancelled"]
     assert there.state == "ended"
-    assert "handlers still run 0.02 s after the phone was asked to drain" in caplog.text
+    assert "handlers or calls still go on 0.02 s after the phone was asked to drain" in caplog.text
 
 
 async def test_calls_can_be_kept_for_the_next_process(desk: Desk) -> None:

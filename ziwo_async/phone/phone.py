@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from ..config import Buffers, Liveness, ReconnectPolicy, Timeouts
 from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
-from ..events import SessionClosed
+from ..events import Destroy, SessionClosed
 from ..router import Router
 from ..verto.frames import JsonObject
 from ..verto.session import Phase, SessionMachine
@@ -29,7 +29,10 @@ from .media import MediaEngine, NullMedia
 from .owner import TaskOwner, finish
 from .supervisor import Supervisor
 
-__all__ = ["Phone"]
+__all__ = ["CallsOnStop", "Phone"]
+
+CallsOnStop = Literal["hangup", "finish", "keep"]
+"""What becomes of the calls when a phone is drained."""
 
 _log = logging.getLogger("ziwo_async.phone")
 
@@ -184,18 +187,21 @@ class Phone:
             await self.aclose()
             raise
 
-    async def drain(self, timeout: float = 30.0, *, calls: Literal["hangup", "keep"] = "hangup") -> None:
+    async def drain(self, timeout: float = 30.0, *, calls: CallsOnStop = "hangup") -> None:
         """Come to an orderly end: take no new calls, let the handlers finish, then close.
 
         Calls that ring meanwhile are turned away as busy. Safe in every state. From a handler it returns at once, since
         a handler cannot wait for its own end; the phone drains behind it.
 
+        First the running handlers of `on` finish; then the calls are ended, and `during` handlers see that and finish
+        within their `grace`; then the connection is closed.
+
         Args:
-            timeout: Seconds that running handlers get (`during` handlers of a live call too); what runs on then is
-                cancelled.
-            calls: What becomes of calls that are still up then. `hangup` ends them. `keep` leaves answered ones alive
-                on the server: a phone that starts with the same ledger (or session id) within the server's detach
-                window takes them over; their handlers are not waited for.
+            timeout: Seconds for all that; what runs on then is cancelled.
+            calls: What becomes of calls that are up. `hangup` ends them. `finish` waits for their own end, and hangs up
+                when the time is over. `keep` leaves answered ones alive on the server: a phone that starts with the
+                same ledger (or session id) within the server's detach window takes them over; their handlers are not
+                waited for.
         """
         self._core.draining = True
         if self._drainer is None:
@@ -203,14 +209,21 @@ class Phone:
         if not self._owner.inside:
             await finish(self._drainer)
 
-    async def _drain(self, timeout: float, calls: Literal["hangup", "keep"]) -> None:
+    async def _drain(self, timeout: float, calls: CallsOnStop) -> None:
         core = self._core
-        answered = [call.id for call in core.calls.values() if core.session.calls[call.id].is_answered]
         try:
             async with asyncio.timeout(timeout):
-                await self.dispatcher.handlers_done(but_not=answered if calls == "keep" else ())
+                while calls == "finish" and core.calls and self._owner.running:
+                    await self.dispatcher.wait_for(Destroy, None, None, "the end of a call")
+                kept = [call.id for call in core.calls.values() if calls == "keep" and self._can_be_kept(call)]
+                if calls != "keep":
+                    await self.dispatcher.idle()
+                await self._hang_up_all(lambda call: call.id not in kept)
+                await self.dispatcher.handlers_done(but_not=kept)
         except TimeoutError:
-            _log.warning("handlers still run %g s after the phone was asked to drain", timeout)
+            _log.warning("handlers or calls still go on %g s after the phone was asked to drain", timeout)
+        except ZiwoError as error:
+            _log.debug("the phone closed while it drained: %s", error)
         core.keeping = calls == "keep"
         await self.aclose()
 
@@ -265,15 +278,8 @@ class Phone:
     async def _close_politely(self) -> None:
         core, limit = self._core, self._timeouts.close
 
-        def kept(call: Call) -> bool:
-            return core.keeping and core.session.calls[call.id].is_answered
-
         if core.failure is None and core.connection is not None and core.session.phase is Phase.READY:
-            try:
-                async with asyncio.timeout(limit + 1):
-                    await asyncio.gather(*(self._hang_up(call) for call in list(core.calls.values()) if not kept(call)))
-            except TimeoutError:
-                _log.warning("not every call could be hung up within %g s", limit + 1)
+            await self._hang_up_all(lambda call: not (core.keeping and self._can_be_kept(call)))
         left = tuple(core.calls) if core.keeping else ()
         if not core.keeping and core.began:
             core.perform(core.session.abandon(core.clock()))
@@ -284,6 +290,18 @@ class Phone:
                     await (self.dispatcher.handlers_done(but_not=left) if left else self.dispatcher.idle())
             except TimeoutError:
                 _log.warning("handlers still run %g s after the phone was asked to close; they are cancelled", limit)
+
+    def _can_be_kept(self, call: Call) -> bool:
+        machine = self._core.session.calls.get(call.id)
+        return machine is not None and machine.is_answered
+
+    async def _hang_up_all(self, which: Callable[[Call], bool]) -> None:
+        limit = self._timeouts.close + 1
+        try:
+            async with asyncio.timeout(limit):
+                await asyncio.gather(*(self._hang_up(call) for call in list(self._core.calls.values()) if which(call)))
+        except TimeoutError:
+            _log.warning("not every call could be hung up within %g s", limit)
 
     async def _hang_up(self, call: Call) -> None:
         try:

@@ -237,7 +237,7 @@ class VertoSession(asyncio.Protocol):
         # mod_verto polls for input; each poll that times out without any flushes the queue.
         quiet = self._server.options.flush_quiet
         silence = self._server.clock.monotonic() - self._last_input
-        # A hair before the end of a poll counts as its end: else a busy socket is looked at again and again in one moment.
+        # A hair before the end of a poll counts as its end: else a busy socket is looked at again in the same moment.
         wait = 0.0 if quiet <= 0 else quiet * (math.floor(silence / quiet + 1e-6) + 1) - silence
         if self._flush_timer is not None:
             if not restart:
