@@ -8,8 +8,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -203,16 +202,9 @@ async def test_nyxx_592_a_phone_that_aborts_sends_no_close_frame_and_its_call_is
 
 
 BOT = """
-import sys
-from ziwo_async import Active, Call, Ringing, Router, SessionRestored, SqliteStore, ZiwoClient
+from ziwo_async import Active, Call, Ringing, Router, ZiwoClient
 
 router = Router()
-
-class Told(SqliteStore):
-    async def save(self, name, ledger, secret):
-        await super().save(name, ledger, secret)
-        if '"state":"active"' in ledger.replace(" ", ""):
-            print("stored", flush=True)
 
 @router.on(Ringing)
 async def answer(call: Call, event: Ringing) -> None:
@@ -220,98 +212,53 @@ async def answer(call: Call, event: Ringing) -> None:
 
 @router.on(Active)
 async def active(call: Call, event: Active) -> None:
-    print("active", event.call_id, event.direction, event.customer_number, flush=True)
+    print("active", flush=True)
 
-@router.on(SessionRestored)
-async def restored(event: SessionRestored) -> None:
-    print("restored", *event.kept, flush=True)
-
-ledger = Told(sys.argv[1]) if len(sys.argv) > 1 else None
-ZiwoClient.from_env(router=router, ledger=ledger).run()
+ZiwoClient.from_env(router=router).run()
 """
 
 
-class Bot:
-    """The program above, in a process of its own; killed in the end if need be."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-        self._unread: list[str] = []
-
-    async def says(self, *wanted: str) -> None:
-        """Wait until each of these lines was written; their order is not looked at."""
-        left = [text for text in wanted if text not in self._unread]
-        while left:
-            assert self.process.stdout is not None
-            text = (await within(self.process.stdout.readline(), 20)).decode().strip()
-            assert text, f"it ended before it said {left}"
-            self._unread.append(text)
-            left = [text for text in left if text not in self._unread]
-
-    async def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        await within(self.process.communicate(), 20)
-        assert self.process.returncode is not None
-        await asyncio.sleep(0)
-        return self.process.returncode
+async def bot(desk: Desk) -> asyncio.subprocess.Process:
+    """The program above in a process of its own, ready for calls."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
+    given = {
+        "ZIWO_USERNAME": desk.agent.username,
+        "ZIWO_PASSWORD": desk.agent.password,
+        "ZIWO_API_URL": desk.sim.api_url,
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", BOT, env={**clean, **given}, stdout=asyncio.subprocess.PIPE
+    )
+    await until(lambda: desk.world.is_client_ready(desk.agent), seconds=20)
+    return process
 
 
-@pytest.fixture
-async def bot(desk: Desk) -> AsyncIterator[Callable[..., Awaitable[Bot]]]:
-    made: list[Bot] = []
-
-    async def start(*arguments: str) -> Bot:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
-        given = {
-            "ZIWO_USERNAME": desk.agent.username,
-            "ZIWO_PASSWORD": desk.agent.password,
-            "ZIWO_API_URL": desk.sim.api_url,
-        }
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", BOT, *arguments, env={**clean, **given}, stdout=asyncio.subprocess.PIPE
-        )
-        made.append(Bot(process))
-        await until(lambda: desk.world.is_client_ready(desk.agent), seconds=20)
-        return made[-1]
-
-    yield start
-    for each in made:
-        if each.process.returncode is None:
-            await each.end(signal.SIGKILL)
+async def end(process: asyncio.subprocess.Process, number: signal.Signals) -> int:
+    if process.returncode is None:
+        process.send_signal(number)
+    await within(process.communicate(), 20)
+    assert process.returncode is not None
+    await asyncio.sleep(0)
+    return process.returncode
 
 
-Bots = Callable[..., Awaitable[Bot]]
-
-
-async def test_nyxx_592_a_call_survives_the_kill_of_its_process_with_a_ledger(
-    desk: Desk, bot: Bots, tmp_path: Path
-) -> None:
-    """`kill -9`: the server keeps the call, and the next process takes it over by the ledger in the file."""
-    path = str(tmp_path / "ledger.db")
-    first = await bot(path)
-    there = await desk.customer.dials(desk.agent)
-    await first.says(active := f"active {there.id} inbound {CUSTOMER}", "stored")
-    assert await first.end(signal.SIGKILL) == -signal.SIGKILL
-    await there.reaches("detached")
-    second = await bot(path)
-    await second.says(f"restored {there.id}", active)
-    await there.reaches("active")
-    assert await second.end(signal.SIGTERM) == 0
-    await there.reaches("ended")
-
-
-async def test_nyxx_592_without_a_ledger_the_call_stays_behind_at_the_server(desk: Desk, bot: Bots) -> None:
-    """Without a ledger nobody knows the session id: the call stays at the server until its detach window is over."""
-    first = await bot()
-    there = await desk.customer.dials(desk.agent)
-    await first.says(f"active {there.id} inbound {CUSTOMER}")
-    await first.end(signal.SIGKILL)
-    await there.reaches("detached")
-    second = await bot()
-    assert there.state == "detached"
-    await desk.sim.faults.detach_expired(desk.agent)
-    assert there.state == "ended"
-    assert await second.end(signal.SIGTERM) == 0
+async def test_nyxx_592_a_killed_process_without_a_ledger_leaves_its_call_at_the_server(desk: Desk) -> None:
+    """Nobody knows the session id any more: the call stays at the server until its detach window is over."""
+    processes = [await bot(desk)]
+    try:
+        there = await desk.customer.dials(desk.agent)
+        assert processes[0].stdout is not None
+        assert await within(processes[0].stdout.readline(), 20) == b"active\n"
+        assert await end(processes[0], signal.SIGKILL) == -signal.SIGKILL
+        await there.reaches("detached")
+        processes.append(await bot(desk))
+        assert there.state == "detached"
+        await desk.sim.faults.detach_expired(desk.agent)
+        assert there.state == "ended"
+        assert await end(processes[1], signal.SIGTERM) == 0
+    finally:
+        for process in processes:
+            await end(process, signal.SIGKILL)
 
 
 # -- frames and tasks -------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ client.run()
 """
 
 
-async def test_a_second_signal_forces_the_end_with_exit_code_6(desk: Desk) -> None:
+async def test_a_second_signal_leaves_the_calls_that_are_up_at_the_server(desk: Desk) -> None:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
     given = {
         "ZIWO_USERNAME": desk.agent.username,
