@@ -63,6 +63,7 @@ class Run:
         self._last: deque[str] = deque(maxlen=_LAST_LINES)
         self._lines = 0
         self.suspended = 0.0
+        self.slept = 0.0
         self.world = World(seed=plan.seed, agents=AGENTS)
         for number in NUMBERS:
             self.world.customer(number)
@@ -97,6 +98,7 @@ class Run:
             for step in self.plan.steps:
                 if (wait := begin + step.at - self.loop.elapsed) > 0:
                     await asyncio.sleep(wait)
+                self._nobody_is_deaf()
                 self.note(str(step))
                 getattr(Steps(self, step.where), step.what)(*step.args)
             # The last steps have begun, too.
@@ -112,6 +114,17 @@ class Run:
             await asyncio.sleep(self.plan.server.detach_timeout + _RINGING)
             if self.sim.switch.legs or self.sim.verto.sessions():
                 self.wrong(f"the server still has {self.sim.verto.sessions()} and the calls {[*self.sim.switch.legs]}")
+
+    def _nobody_is_deaf(self) -> None:
+        """A phone that is ready has heard of the server not long ago, or has noticed that it did not."""
+        liveness = self.plan.liveness
+        for desk in self.desks:
+            connection = desk.phone._core.connection
+            if connection is None or not desk.phone.ready:
+                continue
+            silence = self.loop.time() - max(connection._heard, self.slept)
+            if silence > liveness.silence + liveness.reply + 2 * liveness.tick + 1:
+                self.wrong(f"{desk.witness.name} is ready, and has heard nothing for {silence:.1f} s")
 
     async def restart(self, desk: Desk, how: str, *, same_session: bool) -> None:
         """The program ends, and another takes its place."""
@@ -188,6 +201,11 @@ class Run:
         theirs = {leg.call_id for leg in self.sim.switch.legs.values() if leg.sessid == sessid}
         if ours - theirs:
             return f"it has calls that the server does not know: {sorted(ours - theirs)}"
+        core = desk.phone._core
+        if left := {*core.media._entries, *core.media._offers} - ours:
+            return f"it holds the media of calls that are over: {sorted(left)}"
+        if core.open_requests > 1:  # a ping may be on its way
+            return f"{core.open_requests} requests wait for a reply"
         if theirs - ours:
             return f"the server has calls that it does not know: {sorted(theirs - ours)}"
         return None

@@ -195,6 +195,7 @@ class Steps:
     def suspend(self, seconds: float) -> None:
         self.loop.suspend(seconds)
         self.run.suspended += seconds
+        self.run.slept = self.loop.time()
 
     # ---- the server ------------------------------------------------------------------------------------------
 
