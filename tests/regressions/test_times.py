@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Literal
 
 import pytest
 
@@ -289,3 +290,20 @@ async def test_a_phone_that_cannot_log_in_for_an_hour_comes_back_by_itself(rig: 
     call = await phone.dial(CUSTOMER)
     await call.wait_for("active", 5)
     assert rig.seen.session() == ["SessionReady", "SessionLost", "SessionRestored"]
+
+
+@pytest.mark.parametrize("calls", ["hangup", "finish", "keep"])
+@in_virtual_time()
+async def test_a_call_that_rings_when_a_drain_begins_is_turned_away_at_once(
+    rig: Rig, calls: Literal["hangup", "finish", "keep"]
+) -> None:
+    phone, _ = await hanging(rig)
+    there, ringing = await rig.desk.rings(phone, rig.desk.world.customer("+97151111111"))
+    begin = rig.now
+    draining = asyncio.ensure_future(phone.drain(calls=calls))
+    await there.reaches("ended")
+    assert rig.now - begin < 0.1
+    assert there.cause == "USER_BUSY"
+    await until(lambda: ringing.is_over)
+    await draining
+    assert rig.now - begin <= 45

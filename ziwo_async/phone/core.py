@@ -22,7 +22,7 @@ from ..errors import (
     WrongState,
     ZiwoError,
 )
-from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation, Ringing, UnknownFrame
+from ..events import STATE_EVENTS, Destroy, DialogEvent, DialogState, Event, FlowViolation, Ringing, UnknownFrame
 from ..verto.effects import (
     DialAsked,
     Effect,
@@ -359,6 +359,14 @@ class PhoneCore:
     def _hang_up_behind(self, call_id: str) -> None:
         if call_id in self.session.calls and self.owner.running:
             self.owner.spawn(f"hang up call {call_id}", self._hang_up_quietly, call_id)
+
+    def take_no_new_calls(self) -> None:
+        """Calls cannot be answered any more: those that ring, now or later, are turned away at once."""
+        self.draining = True
+        if self.owner.running:
+            for call in self.calls.values():
+                if call.state is DialogState.RINGING:
+                    self.owner.spawn(f"turn call {call.id} away", self._turn_away, call.id)
 
     async def _turn_away(self, call_id: str) -> None:
         await self._hang_up_quietly(call_id, "USER_BUSY")

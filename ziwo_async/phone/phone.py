@@ -190,8 +190,8 @@ class Phone:
     async def drain(self, timeout: float = 30.0, *, calls: CallsOnStop = "hangup") -> None:
         """Come to an orderly end: take no new calls, let the handlers finish, then close.
 
-        Calls that ring meanwhile are turned away as busy. Safe in every state. From a handler it returns at once, since
-        a handler cannot wait for its own end; the phone drains behind it.
+        Calls that ring, now or meanwhile, are turned away as busy. Safe in every state. From a handler it returns at
+        once, since a handler cannot wait for its own end; the phone drains behind it.
 
         First the running handlers of `on` finish; then the calls are ended, and `during` handlers see that and finish
         within their `grace`; then the connection is closed.
@@ -203,8 +203,8 @@ class Phone:
                 same ledger (or session id) within the server's detach window takes them over; their handlers are not
                 waited for.
         """
-        self._core.draining = True
         if self._drainer is None:
+            self._core.take_no_new_calls()
             self._drainer = asyncio.create_task(self._drain(timeout, calls), name="ziwo_async:phone: drain")
         if not self._owner.inside:
             await finish(self._drainer)
