@@ -232,3 +232,18 @@ async def test_subscriptions_and_broadcast(world: World, phone: RawClient) -> No
     assert (got["eventSerno"], got["subscribedChannel"]) == (0, "presence")
     reply = await phone.ask("verto.unsubscribe", eventChannel="presence")
     assert reply["result"]["unsubscribedChannels"] == ["presence"]
+
+
+async def test_a_world_that_is_served_for_months_forgets_old_calls_but_no_live_one(
+    world: World, phone: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ziwo_async.simulator.world._REMEMBERED", 3)
+    live = await world.customer("+970").dials(world.agent("0011"))
+    for number in range(12):
+        call = await world.customer(f"+97{number}1").dials(world.agent("0011"))
+        await call.hangs_up()
+        phone.request("verto.info", dtmf="1", dialogParams={"callID": live.id})
+    assert world.calls[0] is live
+    assert len(world.calls) <= 7
+    await asyncio.sleep(0.01)
+    assert len(world.dtmf) <= 6

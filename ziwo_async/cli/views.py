@@ -18,10 +18,12 @@ from .. import (
     FlowViolation,
     Hangup,
     HangupBy,
+    LoginBlocked,
     SessionClosed,
     SessionLost,
     SessionReady,
     SessionRestored,
+    SlowConsumer,
     check_flow,
 )
 from .running import plain
@@ -124,6 +126,10 @@ def session_note(event: Event) -> str:
             return f"connected again after {event.gap_seconds:.1f} s: {kept} calls kept, {lost} lost"
         case SessionClosed() if event.error is not None:
             return f"the phone is closed: {event.reason}"
+        case LoginBlocked():
+            return f"somebody else is logged in as this agent; next try in {event.retry_seconds:.0f} s"
+        case SlowConsumer():
+            return f"{event.consumer} is slow: {event.depth} events wait, the oldest for {event.lag_seconds:.1f} s"
         case EventsDropped():
             return f"{event.dropped} events dropped: {event.consumer}"
         case _:

@@ -61,7 +61,7 @@ class Commands:
             "verto_h_originalCallerIdNumber": customer.number,
             **headers,
         }
-        self._world.calls.append(call)
+        self._world.began(call)
         if isinstance(target, SimQueue):
             call.queue = target
             target.waiting.append(call)
@@ -166,7 +166,7 @@ class Commands:
     ) -> SimCall:
         """The server calls an agent itself (`originate ... &park()`): no bridge, no `verto.display`."""
         call = SimCall(self._world, call_id or self._switch.new_uuid(), None)
-        self._world.calls.append(call)
+        self._world.began(call)
         hunt = self._router.ring(
             agent,
             None,

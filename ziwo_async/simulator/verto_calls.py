@@ -81,7 +81,7 @@ def invite(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
     call = SimCall(server.world, call_id, None)
     call.legs.append(leg)
     leg.call = call
-    server.world.calls.append(call)
+    server.world.began(call)
     server.switch.add(leg)
     # The reply is written before anything the call causes.
     server.clock.later(0.0, lambda: None if leg.ended else server.router.dial(leg, number))

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Destination", "World"]
 
+_REMEMBERED = 10_000
+
 Destination: TypeAlias = "SimCustomer | tuple[SimAgent, bool]"
 
 ECHO_NUMBER = "9196"
@@ -33,8 +35,8 @@ class World:
         agents: ccLogins of the agents that exist from the beginning.
 
     Attributes:
-        calls: Every call there was, oldest first.
-        dtmf: What clients sent by `verto.info`, as (callID, digits), oldest first.
+        calls: The calls, oldest first; of those that ended, the last 10 000 at least.
+        dtmf: What clients sent by `verto.info`, as (callID, digits), oldest first; the last 10 000 at least.
         watch: Wakes who waits for a change.
     """
 
@@ -203,9 +205,19 @@ class World:
             session.client_ready for session in self._simulator.verto.of_agent(agent)
         )
 
+    def began(self, call: SimCall) -> None:
+        """There is a new call (used by the server)."""
+        self.calls.append(call)
+        if len(self.calls) > 2 * _REMEMBERED:
+            # A world that is served for months does not fill the memory; live calls stay.
+            oldest, newest = self.calls[:-_REMEMBERED], self.calls[-_REMEMBERED:]
+            self.calls[:] = [*(call for call in oldest if call.state != "ended"), *newest]
+
     def dtmf_received(self, call_id: str, digits: str) -> None:
         """A client sent DTMF digits (used by the server); read them in `dtmf`."""
         self.dtmf.append((call_id, digits))
+        if len(self.dtmf) > 2 * _REMEMBERED:
+            del self.dtmf[:_REMEMBERED]
         self.watch.poke()
 
     def agent_changed(self) -> None:
