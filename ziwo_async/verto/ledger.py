@@ -2,7 +2,7 @@
 
 An attach frame tells little of a call, and some of it wrongly (`inbound` for calls that we dialled, measured), so
 direction, numbers, primary call id and state flow come from here. A ledger holds the session id, which is a capability:
-`to_json` writes it in clear, so what leaves the memory must be encrypted (`phone/sealed.py`).
+`to_json` writes it in clear, so what leaves the memory must be encrypted (`phone/sqlite.py`).
 """
 
 from __future__ import annotations
