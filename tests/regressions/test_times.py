@@ -159,12 +159,17 @@ async def test_somebody_else_in_the_session_fails_the_start_at_once(rig: Rig) ->
     assert rig.now - begin < LOGIN
 
 
+@pytest.mark.parametrize("closes", [True, False])
 @in_virtual_time()
-async def test_a_punt_ends_the_phone_at_once_and_it_stays_away(rig: Rig) -> None:
+async def test_a_punt_ends_the_phone_at_once_and_it_stays_away(rig: Rig, closes: bool) -> None:
     phone = await rig.started()
     _, call = await rig.desk.talks(phone)
     begin = rig.now
-    await rig.desk.sim.faults.punt(rig.desk.agent)
+    if closes:
+        await rig.desk.sim.faults.punt(rig.desk.agent)
+    else:
+        # A server that says so and leaves the socket open.
+        await rig.desk.inject(method="verto.punt", params={})
     with pytest.raises(SessionTakenOver):
         await phone.wait_closed()
     assert rig.now - begin < 0.1

@@ -186,6 +186,9 @@ class PhoneCore:
                     self.ready.set_result(effect)
             case TakenOver():
                 self.taken_over = True
+                if self.connection is not None:
+                    # The server closes it too (measured); a phone that waited for that could wait for ever.
+                    self.connection.cut("another client took the session")
             case RemoteSdp(call_id, "offer", sdp):
                 self.media.note_offer(call_id, sdp)
             case _:
