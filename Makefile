@@ -100,7 +100,7 @@ soak: $(STAMPS)/test  ## long runs: make soak SEEDS=n SOAK_SECONDS=n
 	SCHEDULE_SEEDS=$(SEEDS) $(BIN)/python -m pytest tests/schedule -m soak -n 2 --timeout=0 $(PYTEST_ARGS)
 	SOAK_SECONDS=$(SOAK_SECONDS) $(BIN)/python -m pytest tests/soak -m soak --timeout=0 $(PYTEST_ARGS)
 
-mutants: $(STAMPS)/python  ## mutation testing of the call and session machines, in a copy of the tree; takes about 15 minutes
+mutants: $(STAMPS)/python  ## mutation testing of the call and session machines, in a copy of the tree; 5 to 15 minutes
 	@PYTHON=$(BIN)/python scripts/mutants
 
 clean:  ## remove what the targets made, .venv included

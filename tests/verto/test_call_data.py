@@ -50,7 +50,7 @@ def test_of_a_new_call_only_its_id_is_known() -> None:
     blank = CallData(call_id="c", primary_call_id="c", direction=Direction.OUTBOUND, customer_number="")
     assert call.data == blank
     assert (call.state, call.flow, call.headers) == (None, (), {})
-    assert (call.detached, call.media_told, call.bye_pending) == (False, False, False)
+    assert (call.detached, call.doubtful, call.media_told, call.bye_pending) == (False, False, False, False)
     assert call.data.source == "phone"
 
 
