@@ -339,6 +339,35 @@ def test_a_call_that_was_answered_just_before_the_process_was_killed_is_found_to
     assert "hangup" not in states_of(effects)
 
 
+@pytest.mark.parametrize(
+    ("road", "missed"),
+    [
+        ("dial", "trying* early* active* recovering"),
+        ("dial,created", "early* active* recovering"),
+        ("dial,created,media", "active* recovering"),
+        ("offered", "answering* active* recovering"),
+    ],
+)
+def test_whatever_the_ledger_missed_is_told_in_place_of_the_server_once_the_call_is_offered(
+    road: str, missed: str
+) -> None:
+    entry = grown(road).entry
+    assert entry is not None
+    ledger = Ledger(login="agent-0011", sessid=SecretStr("s"), saved_at=1.0, calls=(entry,))
+    heir = SessionMachine(login="agent-0011", sessid="its own")
+    assert heir.restore(ledger, 10.0) == []
+    assert (heir.calls["c"].detached, heir.calls["c"].doubtful) == (True, True)
+    # A login that was cut short tells nothing of the call.
+    assert heir.disconnected("cut", 10.5) == []
+    effects = reconnect(heir, "c", at=11.0)
+    assert states_of(effects) == missed.split()
+    assert RemoteSdp("c", "attach", "v=0") in effects
+    assert ready_of(effects) == Ready(("c",), (), ())
+    assert (heir.calls["c"].detached, heir.calls["c"].doubtful) == (False, False)
+    attach = only_send(heir.attach("c", "v=1"))
+    assert states_of(heir.receive(result(attach.request_id), 12.0)) == ["active"]
+
+
 def test_a_call_of_a_dead_process_outlives_a_socket_that_was_lost_before_it_was_ready() -> None:
     session = ready_session()
     session.receive(invite("rings"), 1.0)
@@ -514,7 +543,7 @@ def test_the_question_is_an_action_that_changes_nothing_and_its_answer_moves_not
     assert (ask.method, ask.call_id) == ("verto.modify", "c")
     params = {"action": "status", "dialogParams": {"callID": "c"}, "sessid": "the-session"}
     assert json.loads(ask.text)["params"] == params
-    assert session.open_requests[ask.request_id] == OpenRequest("verto.modify", "", "c")
+    assert session.open_requests[ask.request_id] == OpenRequest("verto.modify", "status", "c")
     reply = session.receive(result(ask.request_id, action="status", holdState="held"), 5.0)
     assert reply == [Settled(ask.request_id, {"action": "status", "holdState": "held"})]
     assert session.calls["c"].state == "active"
