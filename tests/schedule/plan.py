@@ -5,7 +5,6 @@ Because all is drawn first, any prefix of the steps is a schedule too: that is h
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -73,10 +72,7 @@ class Plan:
         return any(step.what in words for step in self.steps)
 
 
-# Open bugs of the phone: hanging up in the moment in which the connection ends, and the end of a phone that takes a
-# while. Until they are repaired the search leaves out what shows them; SCHEDULE_WIDE=1 puts it in.
-WIDE = os.environ.get("SCHEDULE_WIDE") == "1"
-ENDINGS = ("aclose", "aclose", "exit", "cancel", "twice", "drain", "drain, keep", *(("abort",) if WIDE else ()))
+ENDINGS = ("aclose", "aclose", "exit", "cancel", "twice", "drain", "drain, keep", "abort")
 
 Draw = Callable[[random.Random], tuple[Any, ...]]
 
@@ -199,7 +195,7 @@ def plan_of(seed: int, *, longest: float = 3600.0) -> Plan:
     at = 0.0
     for _ in range(count):
         # Bursts and pauses: things that happen in the same moment find other bugs than those far apart.
-        at += 0.0 if WIDE and rng.random() < 0.25 else 0.002 + rng.expovariate(1 / pace)
+        at += 0.0 if rng.random() < 0.25 else 0.002 + rng.expovariate(1 / pace)
         at = min(at, longest)
         index = rng.choices(range(len(names)), weights)[0]
         steps.append(Step(round(at, 4), names[index], round(rng.random(), 4), draws[index](rng)))
@@ -220,7 +216,7 @@ def plan_of(seed: int, *, longest: float = 3600.0) -> Plan:
         reconnect=ReconnectPolicy(),
         liveness=Liveness(silence=rng.choice([10.0, 10.0, 25.0])),
         timeouts=Timeouts(),
-        slow_handler=rng.choice([0.0, 0.0, 0.01, 3.0, 30.0]) if WIDE else 0.0,
+        slow_handler=rng.choice([0.0, 0.0, 0.01, 3.0, 30.0]),
         failing_handlers=rng.choice([0.0, 0.0, 0.1]),
         answering=rng.choice([0.0, 0.5, 0.9]),
         ledger=rng.random() < 0.3,

@@ -99,7 +99,7 @@ WRITTEN: list[Written] = [
         lambda s: s.ask("c"),
         "verto.modify",
         {"action": "status", **ABOUT_C},
-        OpenRequest("verto.modify", "", "c"),
+        OpenRequest("verto.modify", "status", "c"),
     ),
     (
         "dtmf",

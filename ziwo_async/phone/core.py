@@ -35,7 +35,7 @@ from ..verto.effects import (
     Settled,
     TakenOver,
 )
-from ..verto.frames import BatchFrame, JsonObject, decode
+from ..verto.frames import BatchFrame, ErrorFrame, JsonObject, ResultFrame, decode
 from ..verto.session import Phase, SessionMachine
 from . import wire
 from .account import Account
@@ -66,6 +66,7 @@ class PhoneCore:
         closing: Whether the program closes the phone: then the end of the connection is no loss.
         draining: Whether the phone takes no new calls any more.
         keeping: Whether calls are left alive on the server when the phone closes.
+        over: Whether the end was told: nothing is told after it.
         keeper: Writes the ledger, if there is a store.
         failure: Why the phone closed for good, or None.
     """
@@ -97,6 +98,7 @@ class PhoneCore:
         self.closing = False
         self.draining = False
         self.keeping = False
+        self.over = False
         self.keeper: LedgerKeeper | None = None
         self.failure: ZiwoError | None = None
         self.lost_at = 0.0
@@ -134,6 +136,18 @@ class PhoneCore:
         if self.keeper is not None:
             self.keeper.touch()
 
+    def end_calls(self) -> tuple[str, ...]:
+        """The phone is over: so are its calls, but for answered ones that are kept; gives the ids of those."""
+        if not self.over:
+            if not self.began:
+                # Calls of a ledger, of which nothing was told yet: they are left to the next process, as it is.
+                self.keeper = None
+                told = self.session.calls.items()
+                self.session.calls = {call_id: machine for call_id, machine in told if call_id in self.calls}
+            self.perform(self.session.abandon(self.clock(), keep_answered=self.keeping))
+            self.over = True
+        return tuple(self.calls)
+
     def let_go(self) -> None:
         """Calls that live on at the server are ours no more."""
         self.session.calls.clear()
@@ -155,6 +169,8 @@ class PhoneCore:
     def receive(self, raw: str | bytes) -> None:
         """Take one message of the server. Moves the state, resolves waiters, queues handlers; never awaits."""
         frame = decode(raw)
+        if self.over and not isinstance(frame, ResultFrame | ErrorFrame):
+            return
         if type(frame) is BatchFrame:
             for item in frame.frames:
                 self.perform(self.session.receive(item, self.clock()))
@@ -212,6 +228,8 @@ class PhoneCore:
 
     def publish(self, event: Event, call_id: str | None) -> None:
         """Bring an event to whoever listens; keeps the call's handle in step."""
+        if self.over and call_id is not None:
+            return
         if type(event) is UnknownFrame:
             event = wire.redacted(event)
         call = None if call_id is None else self.calls.get(call_id)
@@ -252,17 +270,20 @@ class PhoneCore:
             raise ClientClosed(f"the phone is closed: {self.failure}")
         if not self.owner.running:
             raise ClientClosed("the phone is not started, or closed")
-        if new_call and self.draining:
-            raise ClientClosed("the phone is being drained and takes no new calls")
+        if new_call and (self.draining or self.closing):
+            raise ClientClosed("the phone is being closed and takes no new calls")
         if self.connection is None or self.session.phase not in (Phase.READY, Phase.LOGGED_IN):
             raise ConnectionLost("the phone is not connected now; it reconnects by itself", reason="not connected")
 
-    async def request(self, effects: Sequence[Effect] | Send, *, limit: float | None = None) -> JsonObject:
+    async def request(
+        self, effects: Sequence[Effect] | Send, *, limit: float | None = None, ask_again: bool = True
+    ) -> JsonObject:
         """Send a request and wait for its reply. The state moves before the frame is written.
 
         Args:
             effects: What a command of the session gave: one `Send`, and the events that go with it.
             limit: Seconds to wait for the reply, counted from when the frame was written.
+            ask_again: Ask for the call's state when the reply to `verto.attach` or `verto.modify` does not come.
 
         Raises:
             ConnectionLost: The connection ended first.
@@ -278,6 +299,7 @@ class PhoneCore:
         limit = self.timeouts.verto_request if limit is None else limit
         try:
             if connection is None:
+                self.session.unsent(send.request_id)
                 raise ConnectionLost("the phone is not connected now", reason="not connected")
             await connection.write(send.text)
             async with asyncio.timeout(limit):
@@ -287,6 +309,8 @@ class PhoneCore:
                 raise
             if connection is not None and send.method != "verto.ping":
                 connection.doubt()
+            if ask_again and send.method in _TELL_STATE and send.call_id is not None and self.owner.running:
+                self.owner.spawn(f"ask for call {send.call_id}", self._ask, send.call_id)
             about = f" of call {send.call_id}" if send.call_id else ""
             raise RequestTimeout(f"the server did not answer {send.method}{about} within {limit:g} s") from None
         finally:
@@ -314,6 +338,14 @@ class PhoneCore:
                 raise
             # A refusal is a sign of life too (old servers do not know verto.ping).
 
+    async def _ask(self, call_id: str) -> None:
+        """A reply did not come; the reply to this tells the same. Asked once: then the sign of life decides."""
+        if call_id in self.session.calls:
+            try:
+                await self.request(self.session.ask(call_id), ask_again=False)
+            except ZiwoError as error:
+                _log.debug("the state of call %s is not known: %s", call_id, error)
+
     async def _send_unasked(self, send: Send) -> None:
         try:
             await self.request(send)
@@ -339,7 +371,7 @@ class PhoneCore:
             raise WrongState("a live call has this id already", call_id=call_id, state=state)
         offer = await self.media.offer(call_id)
         try:
-            self.check_open()
+            self.check_open(new_call=True)
             effects = self.session.dial(
                 call_id, number, offer, self.clock(), user_variables=user_variables, primary_call_id=primary
             )
@@ -391,7 +423,7 @@ class PhoneCore:
         if offer is None:
             raise WrongState(f"it is in state '{state}' and cannot be answered", call_id=call_id, state=str(state))
         answer = await self.media.answer(call_id, offer)
-        self.check_open()
+        self.check_open(new_call=True)
         await self.request(self.session.answer(call_id, answer, self.clock()))
 
     async def hang_up(self, call_id: str, cause: str, cause_code: int | None) -> None:
@@ -400,12 +432,15 @@ class PhoneCore:
             self.perform(self.session.hang_up_unsent(call_id, cause, cause_code, self.clock()))
             return
         effects = self.session.hang_up(call_id, cause, cause_code, self.clock())
-        task = self.owner.spawn(f"hang up call {call_id}", self._finish_bye, call_id, effects)
+        # Told now, not when the task gets its turn: the connection may end before that, and `destroy` comes first.
+        self.perform([effect for effect in effects if not isinstance(effect, Send)])
+        send = next(effect for effect in effects if isinstance(effect, Send))
+        task = self.owner.spawn(f"hang up call {call_id}", self._finish_bye, call_id, send)
         await task.wait()
 
-    async def _finish_bye(self, call_id: str, effects: list[Effect]) -> None:
+    async def _finish_bye(self, call_id: str, send: Send) -> None:
         try:
-            await self.request(effects, limit=self.timeouts.close)
+            await self.request(send, limit=self.timeouts.close)
         except ZiwoError as error:
             _log.debug("the bye of call %s was not confirmed: %s", call_id, error)
         # Already destroyed when the server confirmed, refused or the socket ended: then this changes nothing.
@@ -458,5 +493,6 @@ class PhoneCore:
 
 # An exact look-up: isinstance on pydantic classes costs ten times that, and this is the read path.
 _STATES = frozenset(STATE_EVENTS.values())
+_TELL_STATE = ("verto.attach", "verto.modify")
 # The server gives up after 19.5 s (measured), and takes a late invite for a new call: better none than that.
 _DIAL_WITHIN = 15.0

@@ -259,6 +259,7 @@ class Phone:
             polite.cancel()
             forced.cancel()
             await asyncio.wait([polite, forced])
+            self._tell_end()
             await self._within(self._core.media.close_all(), "the media could not be closed")
             # Twice: a peer that ignores the closing handshake may use up the first of it.
             await self._owner.aclose(2 * self._timeouts.close)
@@ -280,10 +281,7 @@ class Phone:
 
         if core.failure is None and core.connection is not None and core.session.phase is Phase.READY:
             await self._hang_up_all(lambda call: not (core.keeping and self._can_be_kept(call)))
-        left = tuple(core.calls) if core.keeping else ()
-        if not core.keeping and core.began:
-            core.perform(core.session.abandon(core.clock()))
-        self._say_closed("closed by the program", None, left)
+        left = self._tell_end()
         if self._owner.running:
             try:
                 async with asyncio.timeout(limit):
@@ -303,6 +301,12 @@ class Phone:
         except TimeoutError:
             _log.warning("not every call could be hung up within %g s", limit)
 
+    def _tell_end(self) -> tuple[str, ...]:
+        """Tell that the session is over; gives the ids of the calls that are kept."""
+        left = self._core.end_calls()
+        self._say_closed("closed by the program", None, left)
+        return left
+
     async def _hang_up(self, call: Call) -> None:
         try:
             await call.hangup()
@@ -316,9 +320,7 @@ class Phone:
         if self._core.failure is None:
             self._core.failure = error
             if not self._closing:
-                core = self._core
-                if self._used and core.session.calls:
-                    core.perform(core.session.abandon(core.clock()))
+                self._core.end_calls()
                 self._say_closed(str(error), type(error).__name__)
                 self.dispatcher.close(error)
         self._failing.set()

@@ -102,7 +102,7 @@ class SignIn:
     async def _is_known(self, call_id: str) -> bool:
         """Ask for an answered call that was not offered again. When it is gone, the reply has told so already."""
         try:
-            await self._core.request(self._core.session.ask(call_id))
+            await self._core.request(self._core.session.ask(call_id), ask_again=False)
         except CallGone:
             return False
         except ConnectionLost:

@@ -104,7 +104,8 @@ class Supervisor:
 
     async def run(self) -> None:
         """Connect, and connect again, until cancelled or until nothing can help any more."""
-        while True:
+        # A phone that closes has told its end: it does not come back behind it.
+        while not self._core.closing:
             lost: _Lost | None = None
             failure: ZiwoError | None = None
             try:
@@ -269,6 +270,8 @@ class Supervisor:
 
     def _announce(self, found: Reunion, lost: tuple[str, ...], account: Account) -> None:
         core = self._core
+        if core.closing:
+            return
         self._announced = self._own = True
         self._asked = False
         self._older_sessid = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from collections import deque
 from collections.abc import Callable
@@ -191,7 +192,9 @@ class Lane:
         if self.sink is not None and not self.fin_sent and not self.sink.is_closing():
             self.fin_sent = True
             if self.sink.can_write_eof():
-                self.sink.write_eof()
+                # The sink may have been reset in this very turn, which its transport does not know yet.
+                with contextlib.suppress(OSError):
+                    self.sink.write_eof()
             else:
                 self.sink.close()
         self._settle()

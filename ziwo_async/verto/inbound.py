@@ -168,6 +168,9 @@ def _on_display(session: SessionMachine, frame: RequestFrame, at: float, effects
     if call is None:
         _known(session, display.call_id, frame, effects)
     else:
+        if call.state is DialogState.ANSWERING and session.gave_up("verto.answer", call_id):
+            # The reply to our answer never came, but only an answered call is connected to somebody.
+            session.publish(effects, call, call.feed(Input.ANSWER_OK, at))
         session.publish(effects, call, call.displayed(display, at))
 
 
@@ -260,10 +263,26 @@ def _accepted(call: CallMachine, request: OpenRequest, result: JsonObject, at: f
             return call.feed(Input.ATTACH_OK, at)
         case "verto.bye":
             return call.feed(Input.BYE_CONFIRMED, at)
+        case "verto.modify" if request.action == ASK:
+            return _told_state(call, result, at)
         case "verto.modify" if request.action in _HOLDS and result.get("holdState") in ("held", "active"):
             return call.hold_state(held=result["holdState"] == "held", at=at)
         case _:
             return []
+
+
+ASK = "status"
+"""An action that mod_verto does not know, so that it answers with the call's state and does nothing (measured)."""
+
+
+def _told_state(call: CallMachine, result: JsonObject, at: float) -> list[Event]:
+    """The server knows the call, and says whether it is held: what a reply that never came would have said."""
+    if call.detached:
+        return []
+    events = call.feed(Input.ATTACH_OK, at)
+    if call.is_answered and result.get("holdState") in ("held", "active"):
+        events += call.hold_state(held=result["holdState"] == "held", at=at)
+    return events
 
 
 _HOLDS = ("hold", "unhold", "toggleHold")

@@ -17,7 +17,7 @@ from . import params as m
 from .call import CallMachine, Input
 from .effects import Effect, Publish, Refused, Send
 from .frames import Frame, JsonObject, encode_request
-from .inbound import receive
+from .inbound import ASK, receive
 from .ledger import Ledger
 from .parts import OpenRequest, Phase, Recent
 
@@ -203,7 +203,7 @@ class SessionMachine:
 
         A call that is gone is told to be over by the reply, `CALL DOES NOT EXIST`.
         """
-        return self.send("verto.modify", m.modify_params(call_id=call_id, action="status", sessid=self.sessid), call_id)
+        return self.send("verto.modify", m.modify_params(call_id=call_id, action=ASK, sessid=self.sessid), call_id, ASK)
 
     def lose(self, call_id: str, at: float, *, exists: bool) -> list[Effect]:
         """Give up a call that was asked for in vain.
@@ -221,11 +221,17 @@ class SessionMachine:
                 effects.append(self.bye(call_id, "NORMAL_CLEARING"))
         return effects
 
-    def abandon(self, at: float) -> list[Effect]:
-        """The session ends for good: every call that is left is over for us."""
+    def abandon(self, at: float, *, keep_answered: bool = False) -> list[Effect]:
+        """The session ends for good: every call that is left is over for us.
+
+        Args:
+            at: Now, in seconds since the epoch.
+            keep_answered: But for answered calls, which another process is to take over.
+        """
         effects: list[Effect] = []
         for call in list(self.calls.values()):
-            self.publish(effects, call, call.gone(at))
+            if not (keep_answered and call.is_answered):
+                self.publish(effects, call, call.gone(at))
         return effects
 
     # -- the ledger ------------------------------------------------------------
@@ -340,6 +346,12 @@ class SessionMachine:
         """
         self._need(call_id, "classified", *_LIVE).set_direction(direction)
 
+    def unsent(self, request_id: int) -> None:
+        """A request was never written, since there was no connection any more: no reply will come."""
+        request = self.open_requests.pop(request_id, None)
+        if request is not None and request.method == "verto.bye" and request.call_id is not None:
+            self.unsaid[request.call_id] = request.action
+
     def forget(self, request_id: int) -> None:
         """Nobody waits for this reply any more (time limit or cancellation).
 
@@ -367,6 +379,13 @@ class SessionMachine:
         return any(
             request.call_id == call_id and request.method == method and not request.stale
             for request in self.open_requests.values()
+        )
+
+    def gave_up(self, method: str, call_id: str | None) -> bool:
+        """Whether a request of this method for this call is open, though nobody waits for its reply any more."""
+        return any(
+            request.call_id == call_id and request.method == method and request_id in self.forgotten
+            for request_id, request in self.open_requests.items()
         )
 
     def send(self, method: str, params: JsonObject, call_id: str | None = None, action: str = "") -> Send:
