@@ -74,6 +74,35 @@ def test_a_request_that_was_never_written_is_not_open_and_a_bye_is_said_later() 
     assert session.unsaid == {"c": "USER_BUSY"}
 
 
+def test_an_earlier_call_with_the_same_id_answers_nothing_and_leaves_nothing_to_say() -> None:
+    session = ready_session()
+    session.receive(request("verto.invite", {"callID": "c", "sdp": "v=0"}), 1.0)
+    first = next(effect for effect in session.answer("c", "v=0", 1.0) if isinstance(effect, Send))
+    session.forget(first.request_id)
+    bye = next(effect for effect in session.hang_up("c", "USER_BUSY", 17, 2.0) if isinstance(effect, Send))
+    session.receive(request("verto.bye", {"callID": "c"}), 2.1)
+    session.receive(request("verto.invite", {"callID": "c", "sdp": "v=0"}), 3.0)
+    session.answer("c", "v=0", 3.1)
+    session.receive(request("verto.display", {"callID": "c", "display_name": "n", "display_number": "1"}), 3.2)
+    assert session.calls["c"].state is DialogState.ANSWERING
+    session.unsent(bye.request_id)
+    assert session.unsaid == {}
+
+
+def test_only_a_given_up_answer_of_the_same_call_counts_when_the_other_party_is_displayed() -> None:
+    session = ready_session()
+    sends = {}
+    for call_id in ("c", "d"):
+        session.receive(request("verto.invite", {"callID": call_id, "sdp": "v=0"}), 1.0)
+        sends[call_id] = next(effect for effect in session.answer(call_id, "v=0", 1.0) if isinstance(effect, Send))
+    (tone,) = session.dtmf("c", "1")
+    assert isinstance(tone, Send)
+    session.forget(tone.request_id)
+    session.forget(sends["d"].request_id)
+    session.receive(request("verto.display", {"callID": "c", "display_name": "n", "display_number": "1"}), 2.0)
+    assert session.calls["c"].state is DialogState.ANSWERING
+
+
 def test_answered_calls_can_be_kept_when_a_session_ends() -> None:
     session = ready_session()
     answered_call(session)

@@ -7,7 +7,7 @@ and no future. Commands that make no sense in a call's state raise `WrongState` 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from pydantic import SecretStr
 
@@ -89,7 +89,7 @@ class SessionMachine:
         self.phase = Phase.OFFLINE
         effects: list[Effect] = []
         # A bye may not have arrived: said again after the next login, which does no harm when it had.
-        self.unsaid.update(self._unconfirmed())
+        self.unsaid.update(self._byes(self.open_requests.values()))
         opened, self.open_requests = self.open_requests, {}
         for request_id, request in opened.items():
             self.forgotten.note(request_id)
@@ -153,7 +153,7 @@ class SessionMachine:
             CallGone: There is no such call.
         """
         call = self._need(call_id, "answered", DialogState.RINGING, DialogState.ANSWERING)
-        if self._is_open(call_id, "verto.answer"):
+        if self._opened(call_id, "verto.answer"):
             raise WrongState("it is being answered already", call_id=call_id, state=str(call.state))
         send = self.send("verto.answer", m.answer_params(call_id=call_id, sdp=sdp, sessid=self.sessid), call_id)
         return self._after(send, call, call.feed(Input.ANSWER, at))
@@ -244,7 +244,7 @@ class SessionMachine:
         """
         entries = [call.entry for call in self.calls.values()]
         calls = tuple(entry for entry in entries if entry is not None)
-        unsaid = {**self._unconfirmed(), **self.unsaid}
+        unsaid = {**self._byes(self.open_requests.values()), **self.unsaid}
         return Ledger(login=self.login, sessid=SecretStr(self.sessid), saved_at=at, calls=calls, unsaid=unsaid)
 
     def restore(self, ledger: Ledger, at: float) -> list[Effect]:
@@ -270,11 +270,11 @@ class SessionMachine:
                 self.publish(effects, call, call.connection_lost(at))
         return effects
 
-    def _unconfirmed(self) -> dict[str, str]:
+    def _byes(self, requests: Iterable[OpenRequest]) -> dict[str, str]:
         # A stale one was for an earlier call: it must not end a live call that has the same id.
         return {
             request.call_id: request.action
-            for request in self.open_requests.values()
+            for request in requests
             if request.method == "verto.bye"
             and request.call_id is not None
             and not (request.stale and request.call_id in self.calls)
@@ -349,8 +349,8 @@ class SessionMachine:
     def unsent(self, request_id: int) -> None:
         """A request was never written, since there was no connection any more: no reply will come."""
         request = self.open_requests.pop(request_id, None)
-        if request is not None and request.method == "verto.bye" and request.call_id is not None:
-            self.unsaid[request.call_id] = request.action
+        if request is not None:
+            self.unsaid.update(self._byes([request]))
 
     def forget(self, request_id: int) -> None:
         """Nobody waits for this reply any more (time limit or cancellation).
@@ -375,18 +375,16 @@ class SessionMachine:
             )
         return call
 
-    def _is_open(self, call_id: str, method: str) -> bool:
-        return any(
-            request.call_id == call_id and request.method == method and not request.stale
-            for request in self.open_requests.values()
-        )
+    def _opened(self, call_id: str | None, method: str) -> list[int]:
+        return [
+            request_id
+            for request_id, request in self.open_requests.items()
+            if request.call_id == call_id and request.method == method and not request.stale
+        ]
 
     def gave_up(self, method: str, call_id: str | None) -> bool:
         """Whether a request of this method for this call is open, though nobody waits for its reply any more."""
-        return any(
-            request.call_id == call_id and request.method == method and request_id in self.forgotten
-            for request_id, request in self.open_requests.items()
-        )
+        return any(request_id in self.forgotten for request_id in self._opened(call_id, method))
 
     def send(self, method: str, params: JsonObject, call_id: str | None = None, action: str = "") -> Send:
         """Give a request the next id and note it as open."""
