@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from ziwo_async import (
+    Call,
     ClientClosed,
     DialogState,
     Event,
     MemoryStore,
     RequestTimeout,
+    Ringing,
     SessionClosed,
     SessionRestored,
     Timeouts,
+    WrongState,
 )
 from ziwo_async.phone.media import NullMedia
 
@@ -164,3 +167,22 @@ async def test_a_call_that_rings_before_the_phone_is_ready_is_ended_when_the_sta
     with pytest.raises(ClientClosed):
         await within(starting)
     assert desk.seen.words("c") == ["ringing", "hangup", "destroy"]
+
+
+async def test_a_call_whose_bye_overtook_its_invite_is_told_with_its_handle_and_leaves_nothing(desk: Desk) -> None:
+    phone = desk.phone()
+    told: list[tuple[str, str]] = []
+
+    @phone.router.on(Ringing)
+    async def rings(call: Call, event: Ringing) -> None:
+        told.append((call.id, str(call.state)))
+        with pytest.raises(WrongState):
+            await call.answer()
+
+    await phone.start()
+    await desk.inject(method="verto.bye", params={"callID": "c", "cause": "ORIGINATOR_CANCEL", "causeCode": 487})
+    await desk.inject(method="verto.invite", params=params_of("c"))
+    await until(lambda: told == [("c", "destroy")])
+    assert desk.seen.words("c") == ["ringing", "hangup", "destroy"]
+    await within(phone.dispatcher.idle())
+    assert phone.calls == ()

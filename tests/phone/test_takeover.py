@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from ziwo_async import (
+    Call,
     ConfigError,
     Destroy,
     DialogState,
@@ -110,9 +111,18 @@ async def test_what_the_last_process_lost_is_told_once_by_the_next(desk: Desk) -
 
     successor(desk)
     heir = desk.phone(ledger=store)
+    told: list[tuple[str, str, str]] = []
+
+    @heir.router.on(Hangup)
+    async def hangup(call: Call, event: Hangup) -> None:
+        told.append((call.id, call.customer_number, str(call.state)))
+
     await heir.start()
     restored = await desk.seen.wait(SessionRestored)
     assert (restored.kept, restored.lost) == ((), (answered.id,))
+    # Handlers have the handles of these calls, too, though they are over.
+    await until(lambda: len(told) == 2)
+    assert sorted(told) == sorted([(ringing.id, CUSTOMER, "destroy"), (answered.id, "+97151111111", "destroy")])
     assert [event.cause for event in desk.seen.of(Hangup, ringing.id)] == ["DESTINATION_OUT_OF_ORDER"]
     assert [event.by for event in desk.seen.of(Hangup, answered.id)] == ["lost"]
     assert len(desk.seen.of(Destroy)) == 2

@@ -1,4 +1,4 @@
-"""Replies that never come: what is asked instead, what is concluded, and what is said later."""
+"""Replies that never come, and a bye that comes too early: what is asked, concluded, and said later."""
 
 from __future__ import annotations
 
@@ -111,3 +111,22 @@ def test_answered_calls_can_be_kept_when_a_session_ends() -> None:
     assert {event.call_id for event in events_of(ended) if isinstance(event, DialogEvent)} == {"rings"}
     assert list(session.calls) == ["c"]
     assert len(events_of(session.abandon(4.0))) == 2
+
+
+def test_a_bye_that_overtook_its_invite_ends_the_call() -> None:
+    session = ready_session()
+    session.receive(request("verto.bye", {"callID": "c", "cause": "ORIGINATOR_CANCEL", "causeCode": 487}), 1.0)
+    effects = session.receive(request("verto.invite", {"callID": "c", "sdp": "v=0"}), 2.0)
+    assert [str(event.state) for event in events_of(effects) if isinstance(event, DialogEvent)] == [
+        "ringing", "hangup", "destroy",
+    ]  # fmt: skip
+    assert session.calls == {}
+    # It was for one call only, and only on that socket; and there are never many.
+    session.receive(request("verto.invite", {"callID": "c", "sdp": "v=0"}), 3.0)
+    assert session.calls["c"].state is DialogState.RINGING
+    for number in range(100):
+        session.receive(request("verto.bye", {"callID": f"c{number}"}), 4.0)
+    assert len(session.early_byes) == 16
+    reconnect(session, at=5.0)
+    session.receive(request("verto.invite", {"callID": "c1", "sdp": "v=0"}), 6.0)
+    assert session.calls["c1"].state is DialogState.RINGING

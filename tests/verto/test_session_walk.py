@@ -66,6 +66,7 @@ def situation(session: SessionMachine) -> tuple[object, ...]:
         tuple(session.open_requests.values()),
         *(tuple(sorted(map(str, known))) for known in (session.offered_again, session.strangers)),
         tuple(call_id for call_id in CALLS if call_id in session.ended),
+        tuple(session.early_byes),
         tuple(call.is_outbound for call in session.calls.values()),
     )
 

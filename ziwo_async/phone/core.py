@@ -245,7 +245,8 @@ class PhoneCore:
 
     def _keep_in_step(self, call: Call | None, call_id: str, event: DialogEvent) -> Call | None:
         if call is None:
-            machine = self.session.calls.get(call_id)
+            # Begun and ended in one step: a call of an older process, or one whose bye overtook its invite.
+            machine = self.session.calls.get(call_id) or self.session.last_ended.get(call_id)
             if machine is None:
                 return None
             call = self.calls[call_id] = Call(self, machine)

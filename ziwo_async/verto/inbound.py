@@ -108,6 +108,9 @@ def _on_invite(session: SessionMachine, frame: RequestFrame, at: float, effects:
         call = session.begin(invite.call_id)
         effects.append(RemoteSdp(invite.call_id, "offer", invite.sdp))
     session.publish(effects, call, call.offered(invite, at))
+    overtaken = session.early_byes.pop(invite.call_id, None)
+    if overtaken is not None:
+        session.publish(effects, call, call.ended(overtaken, at))
 
 
 def _on_attach(session: SessionMachine, frame: RequestFrame, at: float, effects: list[Effect]) -> None:
@@ -179,6 +182,9 @@ def _on_bye(session: SessionMachine, frame: RequestFrame, at: float, effects: li
     call = _known(session, bye.call_id, frame, effects)
     if call is not None:
         session.publish(effects, call, call.ended(bye, at))
+    elif bye.call_id not in session.ended and len(session.early_byes) < _MOST_EARLY_BYES:
+        # Should its invite come yet, then the call is over: it must not ring for ever.
+        session.early_byes[bye.call_id] = bye
 
 
 def _known(session: SessionMachine, call_id: str, frame: RequestFrame, effects: list[Effect]) -> CallMachine | None:
@@ -319,6 +325,7 @@ def _stray(frame: ResultFrame | ErrorFrame) -> Publish:
     return Publish(UnknownFrame(reason=f"a reply to no request of ours (id {frame.id})"), None)
 
 
+_MOST_EARLY_BYES = 16
 _Handler = Callable[["SessionMachine", RequestFrame, float, list[Effect]], None]
 
 _HANDLERS: dict[str, _Handler] = {

@@ -19,6 +19,7 @@ from .effects import Effect, Publish, Refused, Send
 from .frames import Frame, JsonObject, encode_request
 from .inbound import ASK, receive
 from .ledger import Ledger
+from .messages import Bye
 from .parts import OpenRequest, Phase, Recent
 
 __all__ = ["Phase", "SessionMachine"]
@@ -41,6 +42,8 @@ class SessionMachine:
         asks_again: Whether answered calls that were not re-attached are left for `ask` and `lose`, instead of being
             over at once.
         offered_again: Calls re-attached on this socket; `strangers` are those of them we had no record of.
+        last_ended: The calls that ended last, for whoever has yet to tell of them.
+        early_byes: Byes of calls we do not have, on this socket: their invites may have been overtaken.
     """
 
     def __init__(
@@ -69,6 +72,8 @@ class SessionMachine:
         self.asks_again = asks_again
         self.offered_again: set[str] = set()
         self.strangers: set[str] = set()
+        self.early_byes: dict[str, Bye] = {}
+        self.last_ended: dict[str, CallMachine] = {}
 
     # -- sockets ------------------------------------------------------------
 
@@ -77,6 +82,7 @@ class SessionMachine:
         self.phase = Phase.CONNECTED
         self.offered_again.clear()
         self.strangers.clear()
+        self.early_byes.clear()
 
     def disconnected(self, reason: str, at: float, *, close_code: int | None = None) -> list[Effect]:
         """The socket ended: every open request fails now, unanswered calls are over, answered ones wait.
@@ -406,6 +412,9 @@ class SessionMachine:
             effects.append(Publish(event, call_id))  # noqa: PERF401 - a generator costs more than these one or two
         if call.state is DialogState.DESTROY and self.calls.pop(call.call_id, None) is not None:
             self.ended.note(call.call_id)
+            self.last_ended[call.call_id] = call
+            if len(self.last_ended) > _LAST_ENDED:
+                del self.last_ended[next(iter(self.last_ended))]
             for request_id, request in self.open_requests.items():
                 if request.call_id == call.call_id:
                     self.open_requests[request_id] = request._replace(stale=True)
@@ -428,6 +437,7 @@ class SessionMachine:
 
 
 _MOST_OPEN = 256
+_LAST_ENDED = 32
 _UNANSWERED = (DialogState.REQUESTING, DialogState.TRYING, DialogState.EARLY, DialogState.RINGING)
 _ANSWERED = (DialogState.ACTIVE, DialogState.HELD)
 _LIVE = tuple(state for state in DialogState if state not in (DialogState.HANGUP, DialogState.DESTROY))
