@@ -145,7 +145,7 @@ class Call:
         if hold_others:
             await self._hold_others()
         try:
-            await self._core.answer(self.id)
+            await self._core.commands.answer(self.id)
         except CallGone as error:
             raise self.ended_or(error) from None
 
@@ -169,7 +169,7 @@ class Call:
             await self.wait_for(Destroy)
             return
         chosen = cause or self._usual_cause()
-        await self._core.hang_up(self.id, chosen, CAUSE_CODES.get(chosen))
+        await self._core.commands.hang_up(self.id, chosen, CAUSE_CODES.get(chosen))
 
     def _usual_cause(self) -> str:
         was = {step.state for step in self.state_flow}
@@ -316,7 +316,7 @@ class Call:
         if self.state is not DialogState.HELD:
             await self.hold()
         try:
-            consult = await self._core.dial_new(to, primary=self.primary_call_id)
+            consult = await self._core.commands.dial_new(to, primary=self.primary_call_id)
         except ZiwoError:
             await self._unhold_quietly()
             raise

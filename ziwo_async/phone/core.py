@@ -17,12 +17,10 @@ from ..errors import (
     ClientClosed,
     ConnectionLost,
     FlowBroken,
-    MediaError,
     RequestTimeout,
-    WrongState,
     ZiwoError,
 )
-from ..events import STATE_EVENTS, Destroy, DialogEvent, DialogState, Event, FlowViolation, Ringing, UnknownFrame
+from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation, Ringing, UnknownFrame
 from ..verto.effects import (
     DialAsked,
     Effect,
@@ -40,6 +38,7 @@ from ..verto.session import Phase, SessionMachine
 from . import wire
 from .account import Account
 from .call import Call
+from .commands import Commands
 from .connection import Connection
 from .dispatch import Dispatcher
 from .keeper import LedgerKeeper
@@ -62,6 +61,7 @@ class PhoneCore:
         connection: The present connection, or None.
         ready: The last `Ready` of the present connection; set by the server's `verto.clientReady`.
         taken_over: Whether another client took the session.
+        commands: What is done with calls.
         began: Whether the phone was ever ready.
         closing: Whether the program closes the phone: then the end of the connection is no loss.
         draining: Whether the phone takes no new calls any more.
@@ -88,7 +88,7 @@ class PhoneCore:
         self.owner = owner
         self.timeouts = timeouts
         self.clock = clock
-        self._new_id = new_id
+        self.new_id = new_id
         self.media = MediaTable(media)
         self.calls: dict[str, Call] = {}
         self.connection: Connection | None = None
@@ -105,6 +105,7 @@ class PhoneCore:
         self.failed: Callable[[ZiwoError], None] = self._note_failure
         self.log = _log
         self._strict = strict_flows
+        self.commands = Commands(self)
         self._replies: dict[int, asyncio.Future[JsonObject]] = {}
 
     def begin(self, connection: Connection, account: Account) -> None:
@@ -132,7 +133,7 @@ class PhoneCore:
 
     def renew_session(self) -> None:
         """Take a new session id: the server cannot take the old one up any more."""
-        self.session.sessid = self._new_id()
+        self.session.sessid = self.new_id()
         if self.keeper is not None:
             self.keeper.touch()
 
@@ -158,7 +159,7 @@ class PhoneCore:
         if self.keeper is not None:
             self.perform(self.session.abandon(self.clock()))
             self.session.unsaid.clear()
-            self.session.sessid = self._new_id()
+            self.session.sessid = self.new_id()
             await self.keeper.write()
 
     def _note_failure(self, error: ZiwoError) -> None:
@@ -216,13 +217,13 @@ class PhoneCore:
             case Send():
                 self.owner.spawn(f"send {effect.method}", self._send_unasked, effect)
             case RemoteSdp(call_id, "attach", sdp):
-                self.owner.spawn(f"re-attach call {call_id}", self._reattach, call_id, sdp)
+                self.owner.spawn(f"re-attach call {call_id}", self.commands.reattach, call_id, sdp)
             case RemoteSdp(call_id, _, sdp):
-                self.owner.spawn(f"media of call {call_id}", self._accept, call_id, sdp)
+                self.owner.spawn(f"media of call {call_id}", self.commands.accept, call_id, sdp)
             case PickupAsked(call_id):
-                self.owner.spawn(f"pick up call {call_id}", self._pick_up, call_id)
+                self.owner.spawn(f"pick up call {call_id}", self.commands.pick_up, call_id)
             case DialAsked(number, call_id):
-                self.owner.spawn(f"dial as call {call_id}", self._dial_asked, number, call_id)
+                self.owner.spawn(f"dial as call {call_id}", self.commands.dial_asked, number, call_id)
             case _:
                 pass
 
@@ -239,7 +240,7 @@ class PhoneCore:
             self.keeper.touch()
         self.dispatcher.publish(event, call_id, call)
         if self.draining and type(event) is Ringing and self.owner.running:
-            self.owner.spawn(f"turn call {call_id} away", self._turn_away, event.call_id)
+            self.owner.spawn(f"turn call {call_id} away", self.commands.turn_away, event.call_id)
         if self._strict and type(event) is FlowViolation:
             self.failed(FlowBroken(f"{event.input} in state '{event.state}': {event.reason}", call_id=event.call_id))
 
@@ -353,139 +354,6 @@ class PhoneCore:
         except ZiwoError as error:
             _log.debug("%s was not accepted: %s", send.method, error)
 
-    # -- commands with media ---------------------------------------------------
-
-    async def dial_new(
-        self, number: str, *, user_variables: dict[str, str | bool] | None = None, primary: str | None = None
-    ) -> Call:
-        """Call a number with a new call id."""
-        return await self.dial(number, self._new_id(), user_variables=user_variables, primary=primary)
-
-    async def dial(
-        self, number: str, call_id: str, *, user_variables: dict[str, str | bool] | None, primary: str | None
-    ) -> Call:
-        """Call a number; returns once the server took the call (`trying`)."""
-        self.check_open(new_call=True)
-        if call_id in self.session.calls or self.media.has(call_id):
-            # Before the media are touched: they belong to the call that has the id.
-            state = str(self.session.calls[call_id].state) if call_id in self.session.calls else "requesting"
-            raise WrongState("a live call has this id already", call_id=call_id, state=state)
-        offer = await self.media.offer(call_id)
-        try:
-            self.check_open(new_call=True)
-            effects = self.session.dial(
-                call_id, number, offer, self.clock(), user_variables=user_variables, primary_call_id=primary
-            )
-        except BaseException:
-            await self.media.close(call_id)
-            raise
-        handle = self._handle_after(effects, call_id)
-        try:
-            await self.request([effect for effect in effects if isinstance(effect, Send)])
-        except (RequestTimeout, asyncio.CancelledError):
-            # The server may have taken the call all the same: a call nobody holds must not go on ringing.
-            self._hang_up_behind(call_id)
-            raise
-        return handle
-
-    def _handle_after(self, effects: list[Effect], call_id: str) -> Call:
-        self.perform([effect for effect in effects if not isinstance(effect, Send)])
-        return self.calls[call_id]
-
-    def _hang_up_behind(self, call_id: str) -> None:
-        if call_id in self.session.calls and self.owner.running:
-            self.owner.spawn(f"hang up call {call_id}", self._hang_up_quietly, call_id)
-
-    def take_no_new_calls(self) -> None:
-        """Calls cannot be answered any more: those that ring, now or later, are turned away at once."""
-        self.draining = True
-        if self.owner.running:
-            for call in self.calls.values():
-                if call.state is DialogState.RINGING:
-                    self.owner.spawn(f"turn call {call.id} away", self._turn_away, call.id)
-
-    async def _turn_away(self, call_id: str) -> None:
-        await self._hang_up_quietly(call_id, "USER_BUSY")
-
-    async def _hang_up_quietly(self, call_id: str, cause: str | None = None) -> None:
-        call = self.calls.get(call_id)
-        if call is not None:
-            try:
-                await call.hangup(cause)
-            except ZiwoError as error:
-                _log.debug("call %s could not be hung up: %s", call_id, error)
-
-    async def answer(self, call_id: str) -> None:
-        """Answer a ringing call; returns once the server accepted (`active`)."""
-        self.check_open(new_call=True)
-        machine = self.session.calls.get(call_id)
-        state = None if machine is None else machine.state
-        offer = self.media.offer_of(call_id)
-        if offer is None:
-            raise WrongState(f"it is in state '{state}' and cannot be answered", call_id=call_id, state=str(state))
-        answer = await self.media.answer(call_id, offer)
-        self.check_open(new_call=True)
-        await self.request(self.session.answer(call_id, answer, self.clock()))
-
-    async def hang_up(self, call_id: str, cause: str, cause_code: int | None) -> None:
-        """End a call; returns once it is destroyed. Goes on to the end even when the caller is cancelled."""
-        if self.connection is None or self.session.phase is Phase.OFFLINE:
-            self.perform(self.session.hang_up_unsent(call_id, cause, cause_code, self.clock()))
-            return
-        effects = self.session.hang_up(call_id, cause, cause_code, self.clock())
-        # Told now, not when the task gets its turn: the connection may end before that, and `destroy` comes first.
-        self.perform([effect for effect in effects if not isinstance(effect, Send)])
-        send = next(effect for effect in effects if isinstance(effect, Send))
-        task = self.owner.spawn(f"hang up call {call_id}", self._finish_bye, call_id, send)
-        await task.wait()
-
-    async def _finish_bye(self, call_id: str, send: Send) -> None:
-        try:
-            await self.request(send, limit=self.timeouts.close)
-        except ZiwoError as error:
-            _log.debug("the bye of call %s was not confirmed: %s", call_id, error)
-        # Already destroyed when the server confirmed, refused or the socket ended: then this changes nothing.
-        self.perform(self.session.bye_timed_out(call_id, self.clock()))
-
-    async def _accept(self, call_id: str, sdp: str) -> None:
-        try:
-            await self.media.accept(call_id, sdp)
-        except MediaError as error:
-            await self._media_failed(call_id, error)
-
-    async def _reattach(self, call_id: str, sdp: str) -> None:
-        try:
-            answer = await self.media.answer(call_id, sdp)
-            await self.request(self.session.attach(call_id, answer))
-        except MediaError as error:
-            await self._media_failed(call_id, error)
-        except ZiwoError as error:
-            _log.warning("call %s could not be re-attached: %s", call_id, error)
-
-    async def _media_failed(self, call_id: str, error: MediaError) -> None:
-        _log.error("the media of call %s failed: %s", call_id, error)
-        call = self.calls.get(call_id)
-        if call is not None and not call.is_over:
-            await self._hang_up_quietly(call_id)
-
-    async def _pick_up(self, call_id: str) -> None:
-        try:
-            await self.answer(call_id)
-        except WrongState as error:
-            # The server repeats itself (measured), or somebody else was quicker.
-            _log.debug("the server asked to pick up call %s, which needs no more: %s", call_id, error)
-        except ZiwoError as error:
-            _log.warning("the server asked to pick up call %s, which failed: %s", call_id, error)
-
-    async def _dial_asked(self, number: str, call_id: str) -> None:
-        try:
-            async with asyncio.timeout(_DIAL_WITHIN):
-                await self.dial(number, call_id, user_variables=None, primary=None)
-        except TimeoutError:
-            _log.warning("the server asked to dial as call %s, which took longer than %s s", call_id, _DIAL_WITHIN)
-        except ZiwoError as error:
-            _log.warning("the server asked to dial as call %s, which failed: %s", call_id, error)
-
     @property
     def open_requests(self) -> int:
         """How many requests wait for their reply."""
@@ -495,5 +363,3 @@ class PhoneCore:
 # An exact look-up: isinstance on pydantic classes costs ten times that, and this is the read path.
 _STATES = frozenset(STATE_EVENTS.values())
 _TELL_STATE = ("verto.attach", "verto.modify")
-# The server gives up after 19.5 s (measured), and takes a late invite for a new call: better none than that.
-_DIAL_WITHIN = 15.0

@@ -204,7 +204,7 @@ class Phone:
                 waited for.
         """
         if self._drainer is None:
-            self._core.take_no_new_calls()
+            self._core.commands.take_no_new_calls()
             self._drainer = asyncio.create_task(self._drain(timeout, calls), name="ziwo_async:phone: drain")
         if not self._owner.inside:
             await finish(self._drainer)
@@ -399,8 +399,8 @@ class Phone:
         if call_id is not None and (not call_id or not call_id.isprintable()):
             raise BadArgument("dial: a call id must be a printable string that is not empty")
         if call_id is None:
-            return await self._core.dial_new(number, user_variables=given)
-        return await self._core.dial(number, call_id, user_variables=given, primary=None)
+            return await self._core.commands.dial_new(number, user_variables=given)
+        return await self._core.commands.dial(number, call_id, user_variables=given, primary=None)
 
     async def request(self, method: str, params: JsonObject | None = None) -> JsonObject:
         """Send any other Verto request; the session id is added.
