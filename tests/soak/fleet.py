@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -126,7 +127,7 @@ class Bot:
 class Meter:
     """What the process takes, over time."""
 
-    lags: list[float] = field(default_factory=list[float])
+    lags: array[float] = field(default_factory=lambda: array("d"))
     samples: list[tuple[float, float, int, int]] = field(default_factory=list[tuple[float, float, int, int]])
 
     async def run(self) -> None:

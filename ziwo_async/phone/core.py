@@ -254,6 +254,7 @@ class PhoneCore:
         call.note(event)
         if type(event) is Destroy:
             del self.calls[call_id]
+            self.session.last_ended.pop(call_id, None)
             self.media.forget_offer(call_id)
             if self.media.has(call_id) and self.owner.running:
                 self.owner.spawn(f"close media of call {call_id}", self.media.close, call_id)
