@@ -609,3 +609,17 @@ def test_a_command_too_large_to_be_sent_changes_nothing() -> None:
     with pytest.raises(BadFrame):
         session.answer("rings", "x" * MAX_OUTBOUND, 3.0)
     assert (session.ledger(3.0), session.open_requests) == (before, opened)
+
+
+# -- the calls that ended last -----------------------------------------------------------------------------------------
+
+
+def test_the_last_32_calls_that_ended_are_at_hand_for_whoever_has_yet_to_tell_of_them() -> None:
+    session = ready_session()
+    for number in range(40):
+        session.receive(invite(f"c{number}"), 1.0)
+        session.receive(request("verto.bye", {"callID": f"c{number}"}), 2.0)
+        assert session.last_ended[f"c{number}"].state == "destroy"
+        assert session.last_ended[f"c{number}"].call_id == f"c{number}"
+        assert len(session.last_ended) == min(number + 1, 32)
+    assert next(iter(session.last_ended)) == "c8"

@@ -105,14 +105,13 @@ class CallMachine:
         self._fields["call_id"] = self._fields["primary_call_id"] = call_id
 
     @classmethod
-    def restored(cls, entry: LedgerCall, *, agents: Collection[str] = ()) -> CallMachine:
+    def restored(cls, entry: LedgerCall) -> CallMachine:
         """Make the machine of a call from a ledger. It waits to be re-attached, if it was answered.
 
         Args:
             entry: What the ledger says.
-            agents: ccLogins of the contact centre's agents.
         """
-        call = cls(entry.data.call_id, agents=agents)
+        call = cls(entry.data.call_id)
         call.state, call.flow, call._resume = entry.state, entry.flow, entry.resume
         call.media_told = entry.media_told
         call._fields = {name: getattr(entry.data, name) for name in _BLANK}
@@ -230,7 +229,6 @@ class CallMachine:
         fields["callee_id_number"] = unwrap(message.callee_id_number)
         fields["headers"] = message.headers
         fields["variables"] = message.variables
-        self._data = None
 
     def displayed(self, display: Display, at: float) -> list[Event]:
         """`verto.display`: the party on the other end changed."""

@@ -269,7 +269,7 @@ class SessionMachine:
             self.unsaid[call_id] = cause
             self.ended.note(call_id)
         for entry in ledger.calls:
-            call = self.calls[entry.data.call_id] = CallMachine.restored(entry, agents=self.agents)
+            call = self.calls[entry.data.call_id] = CallMachine.restored(entry)
             if entry.state in (*_UNANSWERED, DialogState.RECOVERING):
                 call.detached = call.doubtful = True
             else:
