@@ -177,7 +177,11 @@ class ZiwoClient:
         http: aiohttp.ClientSession | None = None,
         router: Router | None = None,
         media: MediaEngine | None = None,
+        timeouts: Timeouts | None = None,
+        reconnect: ReconnectPolicy | None = None,
+        buffers: Buffers | None = None,
         ledger: LedgerStore | None = None,
+        connector: Connector = open_socket,
         strict_flows: bool = False,
     ) -> Self:
         """Make a client from the environment.
@@ -189,7 +193,11 @@ class ZiwoClient:
             http: An aiohttp session to borrow.
             router: Handlers to start with.
             media: Makes the media of calls.
+            timeouts: Time limits.
+            reconnect: How the phone reconnects.
+            buffers: How many events may wait for handlers.
             ledger: Where to keep what a restarted program needs to take its calls over.
+            connector: Opens the phone's websocket, such as `Recorder(path).connector()`.
             strict_flows: Close with `FlowBroken` at the first `FlowViolation`; for tests.
 
         Raises:
@@ -207,7 +215,11 @@ class ZiwoClient:
             http=http,
             router=router,
             media=media,
+            timeouts=timeouts,
+            reconnect=reconnect,
+            buffers=buffers,
             ledger=ledger,
+            connector=connector,
             strict_flows=strict_flows,
         )
 
