@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
 from ziwo_async import ZiwoClient
 
-from .kit import Desk, Line, Rogue, contact_centre, nothing_left
+from .kit import Desk, Rogues, contact_centre, nothing_left, rogues
 
 
 @pytest.fixture(autouse=True)
@@ -35,16 +34,7 @@ async def ziwo(desk: Desk) -> ZiwoClient:
 
 
 @pytest.fixture
-async def rogue() -> AsyncIterator[Callable[..., Awaitable[Rogue]]]:
+async def rogue() -> AsyncIterator[Rogues]:
     """Makes servers that misbehave."""
-    made: list[Rogue] = []
-
-    async def make(script: Callable[[Rogue, Line], Coroutine[Any, Any, None]], **options: Any) -> Rogue:
-        server = Rogue(script)
-        await server.start(**options)
-        made.append(server)
-        return server
-
-    yield make
-    for server in made:
-        await server.stop()
+    async with rogues() as make:
+        yield make

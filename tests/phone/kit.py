@@ -23,6 +23,7 @@ from ziwo_async import (
     RetryPolicy,
     Router,
     SessionEvent,
+    SessionLost,
     Timeouts,
     ZiwoClient,
 )
@@ -185,6 +186,17 @@ class Desk:
         self.phones.append(phone)
         return phone
 
+    def phone_that_waits(self, gate: asyncio.Event, **options: Any) -> Phone:
+        """A phone that, once it lost its connection, stays away until the gate is open."""
+        account = account_of(self.agent, self.sim.verto_url)
+
+        async def provider(fresh: bool) -> Account:
+            if self.seen.of(SessionLost):
+                await gate.wait()
+            return account
+
+        return self.phone_by(provider, **options)
+
     async def rings(self, phone: Phone, customer: SimCustomer | None = None, **options: Any) -> tuple[SimCall, Call]:
         """A customer calls; returns once it rings, with both sides' view of the call."""
         there = await (customer or self.customer).dials(options.pop("agent", self.agent), **options)
@@ -308,6 +320,25 @@ class Rogue:
             line.cut()
         self._server.close()
         await within(self._server.wait_closed())
+
+
+Rogues = Callable[..., Awaitable[Rogue]]
+
+
+@asynccontextmanager
+async def rogues() -> AsyncIterator[Rogues]:
+    """Makes servers that misbehave, and stops them in the end."""
+    made: list[Rogue] = []
+
+    async def make(script: Callable[[Rogue, Line], Coroutine[Any, Any, None]], **options: Any) -> Rogue:
+        server = Rogue(script)
+        await server.start(**options)
+        made.append(server)
+        return server
+
+    yield make
+    for server in made:
+        await server.stop()
 
 
 class Line:

@@ -31,9 +31,7 @@ from ziwo_async import (
 )
 from ziwo_async.phone.account import Account
 
-from .kit import CUSTOMER, Desk, Line, Rogue, assert_nothing_left, until, within
-
-Rogues = Callable[..., Awaitable[Rogue]]
+from .kit import CUSTOMER, Desk, Line, Rogue, Rogues, assert_nothing_left, until, within
 
 
 async def test_a_phone_that_was_never_started_closes(desk: Desk) -> None:

@@ -22,8 +22,8 @@ from ziwo_async import (
 )
 from ziwo_async.phone.media import NullMedia
 
-from .kit import CUSTOMER, Desk, Line, Rogue, until, within
-from .test_recovery import Rogues, params_of
+from .kit import CUSTOMER, Desk, Line, Rogue, Rogues, until, within
+from .test_recovery import params_of
 
 HASTY = Timeouts(connect=2, request=2, login=2, verto_request=0.05, close=1)
 

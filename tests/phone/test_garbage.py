@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -19,9 +18,7 @@ from ziwo_async import (
     VertoError,
 )
 
-from .kit import CUSTOMER, Desk, Line, Rogue, ready_then_rest, until, within
-
-Rogues = Callable[..., Awaitable[Rogue]]
+from .kit import CUSTOMER, Desk, Line, Rogue, Rogues, ready_then_rest, until, within
 
 DEEP = '{"jsonrpc":"2.0","id":1,"method":"verto.send","params":' + '{"a":' * 250 + "1" + "}" * 250 + "}"
 DEEPER = "[" * 100_000

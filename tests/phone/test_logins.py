@@ -6,7 +6,6 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -32,9 +31,7 @@ from ziwo_async import (
 )
 from ziwo_async.phone.account import Account
 
-from .kit import Desk, Line, Rogue, account_of, ready_then_rest, within
-
-Rogues = Callable[..., Awaitable[Rogue]]
+from .kit import Desk, Line, Rogue, Rogues, account_of, ready_then_rest, within
 
 
 def dead_port() -> int:

@@ -7,7 +7,6 @@ import json
 import logging
 import random
 import socket
-from collections.abc import Awaitable, Callable
 
 import pytest
 
@@ -44,13 +43,13 @@ from .kit import (
     Desk,
     Line,
     Rogue,
+    Rogues,
     account_of,
     ready_then_rest,
     until,
     within,
 )
 
-Rogues = Callable[..., Awaitable[Rogue]]
 NEVER = ReconnectPolicy(base=60.0, cap=60.0)
 
 
@@ -140,14 +139,7 @@ async def test_a_call_that_was_not_answered_is_gone_once(desk: Desk, phone: Phon
 
 async def test_a_call_that_ended_in_the_gap_is_told_lost(desk: Desk) -> None:
     desk_gate = asyncio.Event()
-    account = account_of(desk.agent, desk.sim.verto_url)
-
-    async def provider(fresh: bool) -> Account:
-        if desk.seen.of(SessionLost):
-            await desk_gate.wait()
-        return account
-
-    phone = desk.phone_by(provider)
+    phone = desk.phone_that_waits(desk_gate)
     await phone.start()
     there, call = await desk.talks(phone)
     await desk.sim.faults.cut_phone_socket(desk.agent)
@@ -165,14 +157,7 @@ async def test_a_call_that_ended_in_the_gap_is_told_lost(desk: Desk) -> None:
 
 async def test_a_hangup_while_offline_is_said_after_the_reconnect(desk: Desk) -> None:
     gate = asyncio.Event()
-    account = account_of(desk.agent, desk.sim.verto_url)
-
-    async def provider(fresh: bool) -> Account:
-        if desk.seen.of(SessionLost):
-            await gate.wait()
-        return account
-
-    phone = desk.phone_by(provider)
+    phone = desk.phone_that_waits(gate)
     await phone.start()
     there, call = await desk.talks(phone)
     await desk.sim.faults.cut_phone_socket(desk.agent)

@@ -35,12 +35,11 @@ from ziwo_async import (
     UnknownFrame,
     VertoError,
 )
-from ziwo_async.phone.account import Account
 from ziwo_async.simulator import Simulator, World
 from ziwo_async.testing.recordings import Replayed, replay_recording
 from ziwo_async.verto.recording import CLOSED, ENDED, FULL, OPENED
 
-from .kit import CUSTOMER, QUICK_SERVER, Desk, account_of, until, within
+from .kit import CUSTOMER, QUICK_SERVER, Desk, until, within
 
 OTHER = "+971500000526"
 
@@ -174,14 +173,7 @@ async def test_a_hangup_while_there_was_no_connection_is_no_recovery_in_the_repl
     desk: Desk, file: Path, recorder: Recorder
 ) -> None:
     gate = asyncio.Event()
-    account = account_of(desk.agent, desk.sim.verto_url)
-
-    async def provider(fresh: bool) -> Account:
-        if desk.seen.of(SessionLost):
-            await gate.wait()
-        return account
-
-    phone = desk.phone_by(provider, connector=recorder.connector())
+    phone = desk.phone_that_waits(gate, connector=recorder.connector())
     await phone.start()
     there, call = await desk.talks(phone)
     await desk.sim.faults.cut_phone_socket(desk.agent)
@@ -199,14 +191,7 @@ async def test_a_call_that_ended_while_there_was_no_connection_is_lost_in_the_re
     desk: Desk, file: Path, recorder: Recorder
 ) -> None:
     gate = asyncio.Event()
-    account = account_of(desk.agent, desk.sim.verto_url)
-
-    async def provider(fresh: bool) -> Account:
-        if desk.seen.of(SessionLost):
-            await gate.wait()
-        return account
-
-    phone = desk.phone_by(provider, connector=recorder.connector())
+    phone = desk.phone_that_waits(gate, connector=recorder.connector())
     await phone.start()
     there, call = await desk.talks(phone)
     await desk.sim.faults.cut_phone_socket(desk.agent)

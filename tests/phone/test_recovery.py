@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -28,9 +28,8 @@ from ziwo_async.phone.backoff import Backoff
 from ziwo_async.phone.clockwatch import ClockWatch
 from ziwo_async.phone.connection import Socket, open_socket
 
-from .kit import AGAIN_AT_ONCE, Desk, Line, Rogue, until, within
+from .kit import AGAIN_AT_ONCE, Desk, Line, Rogue, Rogues, until, within
 
-Rogues = Callable[..., Awaitable[Rogue]]
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 8\r\n"
 GONE = {"error": {"message": "CALL DOES NOT EXIST", "code": -32002}}
 

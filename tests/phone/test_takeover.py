@@ -6,7 +6,6 @@ import asyncio
 import json
 import sqlite3
 import stat
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -30,9 +29,8 @@ from ziwo_async import (
 from ziwo_async.phone.account import Account
 from ziwo_async.verto.ledger import Ledger
 
-from .kit import CUSTOMER, QUICK_SERVER, Desk, Line, Rogue, Seen, account_of, contact_centre, until, within
+from .kit import CUSTOMER, QUICK_SERVER, Desk, Line, Rogue, Rogues, Seen, account_of, contact_centre, until, within
 
-Rogues = Callable[..., Awaitable[Rogue]]
 SECRET = SecretStr("the position's password")
 
 

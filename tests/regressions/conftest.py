@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
 
-from ..phone.kit import Desk, Line, Rogue, contact_centre, nothing_left
+from ..phone.kit import Desk, Rogues, contact_centre, nothing_left, rogues
 
 
 @pytest.fixture
@@ -18,16 +17,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 
 @pytest.fixture
-async def rogue() -> AsyncIterator[Callable[..., Awaitable[Rogue]]]:
+async def rogue() -> AsyncIterator[Rogues]:
     """Makes servers that misbehave."""
-    made: list[Rogue] = []
-
-    async def make(script: Callable[[Rogue, Line], Coroutine[Any, Any, None]], **options: Any) -> Rogue:
-        server = Rogue(script)
-        await server.start(**options)
-        made.append(server)
-        return server
-
-    yield make
-    for server in made:
-        await server.stop()
+    async with rogues() as make:
+        yield make

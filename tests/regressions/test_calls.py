@@ -8,7 +8,6 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -30,10 +29,9 @@ from ziwo_async import (
     WrongState,
 )
 
-from ..phone.kit import CUSTOMER, Desk, Line, Rogue, until, within
+from ..phone.kit import CUSTOMER, Desk, Line, Rogue, Rogues, until, within
 from .rig import LOGIN, Rig, in_virtual_time
 
-Rogues = Callable[..., Awaitable[Rogue]]
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 1 UDP/TLS/RTP/SAVPF 8\r\n"
 GONE = {"error": {"message": "CALL DOES NOT EXIST", "code": -32002}}
 

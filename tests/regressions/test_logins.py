@@ -24,10 +24,8 @@ from ziwo_async import (
 from ziwo_async.phone.account import Account
 from ziwo_async.simulator import SimAgent
 
-from ..phone.kit import CUSTOMER, Desk, Line, Rogue, account_of, assert_nothing_left, until, within
+from ..phone.kit import CUSTOMER, Desk, Line, Rogue, Rogues, account_of, assert_nothing_left, until, within
 from .rig import LOGIN, Rig, in_virtual_time
-
-Rogues = Callable[..., Awaitable[Rogue]]
 
 
 def logins(desk: Desk, agent: SimAgent) -> list[dict[str, Any]]:
