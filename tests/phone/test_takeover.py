@@ -422,3 +422,54 @@ async def test_states_of_the_ledger_are_those_of_the_machine(desk: Desk) -> None
     (entry,) = phone._core.session.ledger(0.0).calls
     assert (entry.state, entry.data, entry.flow) == (DialogState.ACTIVE, call.data, call.state_flow)
     assert account_of(desk.agent, "ws://x").password_hash not in repr(phone._core.session.ledger(0.0))
+
+
+async def test_a_store_that_raises_anything_else_ends_no_phone_and_shows_no_session_id(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Odd(MemoryStore):
+        async def load(self, name: str, secret: SecretStr) -> str | None:
+            raise OSError("the server of the store is away")
+
+        async def save(self, name: str, ledger: str, secret: SecretStr) -> None:
+            raise ValueError(ledger)
+
+    phone = desk.phone(ledger=Odd())
+    await within(phone.start())
+    there, call = await desk.talks(phone)
+    await within(call.hangup())
+    assert there.state == "ended"
+    await within(phone.aclose())
+    assert phone._core.failure is None
+    assert phone._core.session.sessid not in caplog.text
+
+
+async def test_a_process_that_was_taken_over_leaves_the_ledger_to_its_successor(desk: Desk) -> None:
+    # Two programs with one ledger, as in a rolling deploy: the older one is thrown out, and must not wipe the ledger.
+    store = MemoryStore()
+    phone = desk.phone(ledger=store)
+    await phone.start()
+    _, call = await desk.talks(phone)
+    await until(lambda: call.id in next(iter(store._ledgers.values())))
+    heir = desk.phone(ledger=store)
+    await within(heir.start())
+    with pytest.raises(SessionTakenOver):
+        await within(phone.wait_closed())
+    await within(phone.aclose())
+    left = Ledger.from_json(next(iter(store._ledgers.values())))
+    assert left.sessid.get_secret_value() == heir._core.session.sessid
+    assert [entry.data.call_id for entry in left.calls] == [call.id]
+    assert heir.call(call.id) is not None
+
+
+async def test_a_ledger_that_was_left_to_the_next_process_is_not_written_any_more(desk: Desk) -> None:
+    store = MemoryStore()
+    phone = desk.phone(ledger=store)
+    keeper = phone._core.keeper
+    assert keeper is not None
+    await keeper.write()
+    before = dict(store._ledgers)
+    phone._core.end_calls()
+    phone._core.session.sessid = "another"
+    await keeper.write()
+    assert store._ledgers == before

@@ -142,6 +142,8 @@ class PhoneCore:
         if not self.over:
             if not self.began:
                 # Calls of a ledger, of which nothing was told yet: they are left to the next process, as it is.
+                if self.keeper is not None:
+                    self.keeper.leave()
                 self.keeper = None
                 told = self.session.calls.items()
                 self.session.calls = {call_id: machine for call_id, machine in told if call_id in self.calls}
@@ -155,8 +157,13 @@ class PhoneCore:
         self.calls.clear()
 
     async def forget_session(self) -> None:
-        """Another client took the session: the next process of this agent must not take it back."""
-        if self.keeper is not None:
+        """Another client took the session: the next process of this agent must not take it back.
+
+        Unless the other is a program with the same ledger: then the ledger is its own, and has the calls it took over.
+        """
+        if self.keeper is not None and not await self.keeper.is_ours():
+            self.keeper.leave()
+        elif self.keeper is not None:
             self.perform(self.session.abandon(self.clock()))
             self.session.unsaid.clear()
             self.session.sessid = self.new_id()

@@ -92,6 +92,8 @@ class LedgerKeeper:
         self._name = ""
         self._secret = SecretStr("")
         self._failing = False
+        self._saved: str | None = None
+        self._left = False
         self._writing: asyncio.Future[None] | None = None
 
     async def load(self, account: Account) -> Ledger | None:
@@ -102,9 +104,21 @@ class LedgerKeeper:
         try:
             text = await self._store.load(self._name, self._secret)
             return None if text is None else Ledger.from_json(text)
-        except LedgerError as error:
-            _log.warning("the calls of an earlier process cannot be taken over: %s", error)
+        except Exception as error:  # noqa: BLE001 - a store of the user's own may raise anything; no phone ends for it
+            _log.warning("the calls of an earlier process cannot be taken over: %s", _words(error))
             return None
+
+    def leave(self) -> None:
+        """Write nothing any more: the ledger belongs to the next process, as it is."""
+        self._left = True
+
+    async def is_ours(self) -> bool:
+        """Whether the store has what we wrote last: else another process of this agent writes there."""
+        try:
+            return await self._store.load(self._name, self._secret) == self._saved
+        except Exception as error:  # noqa: BLE001 - as in `load`
+            _log.warning("the ledger cannot be read: %s", _words(error))
+            return False
 
     def touch(self) -> None:
         """Something changed that the ledger must tell. Never waits."""
@@ -122,15 +136,25 @@ class LedgerKeeper:
         if self._writing is not None and not self._writing.done():
             # The writer was cancelled in the middle: what it began is not to overtake what comes now.
             await asyncio.wait([self._writing])
+        if self._left:
+            return
         self._writing = asyncio.ensure_future(self._save(self._session.ledger(self._clock()).to_json()))
         await asyncio.shield(self._writing)
 
     async def _save(self, text: str) -> None:
         try:
             await self._store.save(self._name, text, self._secret)
-        except LedgerError as error:
+        except Exception as error:  # noqa: BLE001 - as in `load`
             if not self._failing:
-                _log.error("the ledger cannot be written; a restarted program will not know its calls: %s", error)
+                _log.error(
+                    "the ledger cannot be written; a restarted program will not know its calls: %s", _words(error)
+                )
             self._failing = True
         else:
             self._failing = False
+            self._saved = text
+
+
+def _words(error: Exception) -> str:
+    # The text of an error that is not ours may hold the ledger, and so the session id.
+    return str(error) if isinstance(error, LedgerError) else type(error).__name__
