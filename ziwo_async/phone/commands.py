@@ -111,7 +111,8 @@ class Commands:
 
     async def hang_up(self, call_id: str, cause: str, cause_code: int | None) -> None:
         """End a call; returns once it is destroyed. Goes on to the end even when the caller is cancelled."""
-        if self._core.connection is None or self._core.session.phase is Phase.OFFLINE:
+        if self._core.connection is None or self._core.session.phase not in (Phase.READY, Phase.LOGGED_IN):
+            # Before the login was accepted a bye would be refused: it is said once the server is ready.
             self._core.perform(self._core.session.hang_up_unsent(call_id, cause, cause_code, self._core.clock()))
             return
         effects = self._core.session.hang_up(call_id, cause, cause_code, self._core.clock())
