@@ -356,3 +356,36 @@ async def test_the_short_wait_ends_with_the_detach_window(desk: Desk) -> None:
         await within(call.hangup())
         await within(phone.aclose())
     assert AGAIN_AT_ONCE.detach_window == 120
+
+
+async def test_a_call_found_gone_by_a_login_that_came_to_nothing_is_told_lost_by_the_next(
+    desk: Desk, rogue: Rogues
+) -> None:
+    async def script(server: Rogue, line: Line) -> None:
+        await line.log_in()
+        if len(server.lines) == 1:
+            await line.send(id=4, method="verto.invite", params=params_of("gone"))
+            await line.send(id=5, method="verto.invite", params=params_of("there"))
+            return
+        request = await line.next()
+        while request["method"] == "verto.modify":
+            if request["params"]["dialogParams"]["callID"] == "gone":
+                await line.error(request, **GONE["error"])
+            elif len(server.lines) == 2:
+                line.cut()
+                return
+            else:
+                await line.error(request, **GONE["error"])
+            request = await line.next()
+
+    server = await rogue(script)
+    phone = desk.phone(url=server.url)
+    await phone.start()
+    await until(lambda: len(phone.calls) == 2)
+    for call in phone.calls:
+        await within(call.answer())
+    server.lines[0].cut()
+    restored = await desk.seen.wait(SessionRestored)
+    assert restored.lost == ("gone", "there")
+    assert len(server.lines) == 3
+    assert len(desk.seen.of(Destroy)) == 2

@@ -292,7 +292,8 @@ class Connection:
                 if self._heard < asked:
                     self.cut(f"no sign of life from the server for {silence + reply:g} s")
                     return
-            clocks.jumped(0)
+            # A machine that slept meanwhile: the reply may be older than that.
+            self._suspect = clocks.jumped(0) or self._suspect
 
     async def _stirred_within(self, seconds: float) -> None:
         """Wait for the end of the socket, or for a doubt, so many seconds at most."""

@@ -45,6 +45,12 @@ class SignIn:
             core: The phone's working parts.
         """
         self._core = core
+        # Calls that were found gone by sign-ins of which nothing was told yet: they came to nothing.
+        self._gone: list[str] = []
+
+    def told(self) -> None:
+        """What the calls became was told: the next sign-in begins anew."""
+        self._gone.clear()
 
     async def __call__(self, connection: Connection, account: Account, *, own: bool) -> Reunion:
         """Log in and wait until the server is ready.
@@ -62,9 +68,10 @@ class SignIn:
         """
         await self._log_in(account, own=own)
         ready = await self._until_ready(connection)
-        stranded = [call_id for call_id in ready.missing if await self._is_known(call_id)]
-        lost = tuple(call_id for call_id in ready.missing if call_id not in stranded)
-        return Reunion((*ready.kept, *ready.unknown), (*ready.lost, *lost), ready.unknown, tuple(stranded))
+        stranded: list[str] = []
+        for call_id in ready.missing:
+            (stranded if await self._is_known(call_id) else self._gone).append(call_id)
+        return Reunion((*ready.kept, *ready.unknown), (*ready.lost, *self._gone), ready.unknown, tuple(stranded))
 
     async def _log_in(self, account: Account, *, own: bool) -> None:
         tries = iter(_OWN_DUPLICATE if own else ())

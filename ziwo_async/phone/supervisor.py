@@ -170,7 +170,8 @@ class Supervisor:
         self._cut_short += 1
         if self._began and self._cut_short >= _CUT_SHORT and not self._calls_wait():
             self._cut_short = 0
-            self._older_sessid = self._core.session.sessid
+            # The one that was ready last: those between were never taken up.
+            self._older_sessid = self._older_sessid or self._core.session.sessid
             self._core.renew_session()
 
     def _give_up(self, error: ZiwoError) -> None:
@@ -274,6 +275,7 @@ class Supervisor:
             return
         self._announced = self._own = True
         self._asked = False
+        self._sign_in.told()
         self._older_sessid = None
         self._refusals = self._blocked = self._cut_short = 0
         gap = asyncio.get_running_loop().time() - core.lost_at
