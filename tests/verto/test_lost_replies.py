@@ -126,7 +126,8 @@ def test_a_bye_that_overtook_its_invite_ends_the_call() -> None:
     assert session.calls["c"].state is DialogState.RINGING
     for number in range(100):
         session.receive(request("verto.bye", {"callID": f"c{number}"}), 4.0)
-    assert len(session.early_byes) == 16
+    # The latest count: a socket may live for months.
+    assert list(session.early_byes) == [f"c{number}" for number in range(84, 100)]
     reconnect(session, at=5.0)
     session.receive(request("verto.invite", {"callID": "c1", "sdp": "v=0"}), 6.0)
     assert session.calls["c1"].state is DialogState.RINGING

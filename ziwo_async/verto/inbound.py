@@ -182,9 +182,11 @@ def _on_bye(session: SessionMachine, frame: RequestFrame, at: float, effects: li
     call = _known(session, bye.call_id, frame, effects)
     if call is not None:
         session.publish(effects, call, call.ended(bye, at))
-    elif bye.call_id not in session.ended and len(session.early_byes) < _MOST_EARLY_BYES:
+    elif bye.call_id not in session.ended:
         # Should its invite come yet, then the call is over: it must not ring for ever.
         session.early_byes[bye.call_id] = bye
+        if len(session.early_byes) > _MOST_EARLY_BYES:
+            del session.early_byes[next(iter(session.early_byes))]
 
 
 def _known(session: SessionMachine, call_id: str, frame: RequestFrame, effects: list[Effect]) -> CallMachine | None:
