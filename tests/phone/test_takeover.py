@@ -449,8 +449,6 @@ async def test_a_process_that_was_taken_over_leaves_the_ledger_to_its_successor(
     store = MemoryStore()
     phone = desk.phone(ledger=store)
     await phone.start()
-    _, call = await desk.talks(phone)
-    await until(lambda: call.id in next(iter(store._ledgers.values())))
     heir = desk.phone(ledger=store)
     await within(heir.start())
     with pytest.raises(SessionTakenOver):
@@ -458,8 +456,6 @@ async def test_a_process_that_was_taken_over_leaves_the_ledger_to_its_successor(
     await within(phone.aclose())
     left = Ledger.from_json(next(iter(store._ledgers.values())))
     assert left.sessid.get_secret_value() == heir._core.session.sessid
-    assert [entry.data.call_id for entry in left.calls] == [call.id]
-    assert heir.call(call.id) is not None
 
 
 async def test_a_ledger_that_was_left_to_the_next_process_is_not_written_any_more(desk: Desk) -> None:
