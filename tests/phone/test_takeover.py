@@ -21,6 +21,8 @@ from ziwo_async import (
     LedgerError,
     MemoryStore,
     Phone,
+    ReconnectPolicy,
+    SessionLost,
     SessionReady,
     SessionRestored,
     SessionTakenOver,
@@ -469,3 +471,19 @@ async def test_a_ledger_that_was_left_to_the_next_process_is_not_written_any_mor
     phone._core.session.sessid = "another"
     await keeper.write()
     assert store._ledgers == before
+
+
+async def test_a_call_that_was_up_when_a_phone_closed_without_a_connection_is_ended_by_the_next(desk: Desk) -> None:
+    store = MemoryStore()
+    phone = desk.phone(ledger=store, reconnect=ReconnectPolicy(base=60, cap=60))
+    await phone.start()
+    there, call = await desk.talks(phone)
+    await desk.sim.faults.cut_phone_socket(desk.agent)
+    await desk.seen.wait(SessionLost)
+    await within(phone.aclose())
+    assert [event.by for event in desk.seen.of(Hangup, call.id)] == ["local"]
+    assert there.state != "ended"
+    heir = desk.phone(ledger=store)
+    await within(heir.start())
+    await until(lambda: there.state == "ended")
+    assert heir.calls == ()

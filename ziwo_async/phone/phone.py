@@ -279,7 +279,8 @@ class Phone:
     async def _close_politely(self) -> None:
         core, limit = self._core, self._timeouts.close
 
-        if core.failure is None and core.connection is not None and core.session.phase is Phase.READY:
+        if core.failure is None and core.began:
+            # Also while the phone is away: the next process, which has the ledger, tells the server.
             await self._hang_up_all(lambda call: not (core.keeping and self._can_be_kept(call)))
         left = self._tell_end()
         if self._owner.running:
