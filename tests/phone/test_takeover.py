@@ -27,6 +27,7 @@ from ziwo_async import (
     SessionRestored,
     SessionTakenOver,
     SqliteStore,
+    Timeouts,
 )
 from ziwo_async.phone.account import Account
 from ziwo_async.verto.ledger import Ledger
@@ -487,3 +488,61 @@ async def test_a_call_that_was_up_when_a_phone_closed_without_a_connection_is_en
     await within(heir.start())
     await until(lambda: there.state == "ended")
     assert heir.calls == ()
+
+
+class Hanging(MemoryStore):
+    """A network disk that does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs = True
+
+    async def save(self, name: str, ledger: str, secret: SecretStr) -> None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        await super().save(name, ledger, secret)
+
+    async def load(self, name: str, secret: SecretStr) -> str | None:
+        if self.hangs:
+            await asyncio.Event().wait()
+        return await super().load(name, secret)
+
+
+async def test_a_store_that_hangs_delays_the_start_and_the_end_but_does_not_stop_them(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = Hanging()
+    phone = desk.phone(ledger=store, timeouts=Timeouts(connect=2, request=2, login=2, verto_request=2, close=0.1))
+    await within(phone.start())
+    there, call = await desk.talks(phone)
+    await within(call.hangup())
+    assert there.state == "ended"
+    await within(phone.aclose())
+    told = {record.getMessage() for record in caplog.records if record.name == "ziwo_async.ledger"}
+    late = "the store did not answer within 0.1 s"
+    assert told == {
+        f"the calls of an earlier process cannot be taken over: {late}",
+        f"the ledger cannot be written; a restarted program will not know its calls: {late}",
+    }
+
+
+async def test_after_a_change_of_the_password_the_ledger_is_sealed_with_the_new_one(desk: Desk) -> None:
+    saved: list[tuple[str, str]] = []
+
+    class Noting(MemoryStore):
+        async def save(self, name: str, ledger: str, secret: SecretStr) -> None:
+            saved.append((name, secret.get_secret_value()))
+            await super().save(name, ledger, secret)
+
+    async def provider(fresh: bool) -> Account:
+        return account_of(desk.agent, desk.sim.verto_url)
+
+    phone = desk.phone_by(provider, ledger=Noting())
+    await phone.start()
+    old = desk.agent.verto_password
+    assert {secret for _, secret in saved} == {old}
+    desk.agent.cc_password = "changed"
+    await desk.sim.faults.cut_phone_socket(desk.agent)
+    await desk.seen.wait(SessionRestored)
+    await desk.talks(phone)
+    await until(lambda: saved[-1][1] == desk.agent.verto_password != old)

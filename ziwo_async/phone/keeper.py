@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -77,14 +78,18 @@ class MemoryStore:
 class LedgerKeeper:
     """Writes the ledger of one phone."""
 
-    def __init__(self, store: LedgerStore, session: SessionMachine, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, store: LedgerStore, session: SessionMachine, clock: Callable[[], float], *, limit: float = 5.0
+    ) -> None:
         """Make a keeper that has written nothing.
 
         Args:
             store: Where to.
             session: Whose ledger.
             clock: Tells seconds since the epoch.
+            limit: Seconds that the store has for one answer.
         """
+        self._limit = limit
         self._store = store
         self._session = session
         self._clock = clock
@@ -96,13 +101,16 @@ class LedgerKeeper:
         self._left = False
         self._writing: asyncio.Future[None] | None = None
 
-    async def load(self, account: Account) -> Ledger | None:
-        """Give what the last process of this agent left, or None. A ledger that cannot be read is left out."""
+    def use(self, account: Account) -> None:
+        """Write under this agent's name from now on, sealed with this password (it may have been changed)."""
         parts = urlsplit(account.url)
         self._name = f"{account.login}@{parts.netloc}"
         self._secret = SecretStr(account.password_hash)
+
+    async def load(self) -> Ledger | None:
+        """Give what the last process of this agent left, or None. A ledger that cannot be read is left out."""
         try:
-            text = await self._store.load(self._name, self._secret)
+            text = await self._read()
             return None if text is None else Ledger.from_json(text)
         except Exception as error:  # noqa: BLE001 - a store of the user's own may raise anything; no phone ends for it
             _log.warning("the calls of an earlier process cannot be taken over: %s", _words(error))
@@ -115,7 +123,7 @@ class LedgerKeeper:
     async def is_ours(self) -> bool:
         """Whether the store has what we wrote last: else another process of this agent writes there."""
         try:
-            return await self._store.load(self._name, self._secret) == self._saved
+            return await self._read() == self._saved
         except Exception as error:  # noqa: BLE001 - as in `load`
             _log.warning("the ledger cannot be read: %s", _words(error))
             return False
@@ -141,9 +149,22 @@ class LedgerKeeper:
         self._writing = asyncio.ensure_future(self._save(self._session.ledger(self._clock()).to_json()))
         await asyncio.shield(self._writing)
 
+    async def _read(self) -> str | None:
+        async with self._in_time():
+            return await self._store.load(self._name, self._secret)
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._limit):
+                yield
+        except TimeoutError:
+            raise LedgerError(f"the store did not answer within {self._limit:g} s") from None
+
     async def _save(self, text: str) -> None:
         try:
-            await self._store.save(self._name, text, self._secret)
+            async with self._in_time():
+                await self._store.save(self._name, text, self._secret)
         except Exception as error:  # noqa: BLE001 - as in `load`
             if not self._failing:
                 _log.error(

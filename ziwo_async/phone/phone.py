@@ -107,7 +107,7 @@ class Phone:
         )
         self._core.failed = self._fail
         if ledger is not None:
-            self._core.keeper = LedgerKeeper(ledger, session, clock)
+            self._core.keeper = LedgerKeeper(ledger, session, clock, limit=self._timeouts.close)
         self._limiter = limiter
         self._own_session = session_id is not None
         self._account = account
@@ -265,7 +265,7 @@ class Phone:
             await self._owner.aclose(2 * self._timeouts.close)
             self.dispatcher.close(ClientClosed("the phone was closed"))
             if self._core.keeper is not None and self._core.began and not self._core.taken_over:
-                await self._within(self._core.keeper.write(), "the ledger could not be written")
+                await self._core.keeper.write()
             self._core.let_go()
             self._closed.set()
 

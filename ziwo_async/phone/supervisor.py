@@ -244,9 +244,12 @@ class Supervisor:
         core.end(connection)
 
     async def _look_for_a_ledger(self, account: Account) -> None:
-        if self._looked or self._core.keeper is None:
+        if self._core.keeper is None:
             return
-        left = await self._core.keeper.load(account)
+        self._core.keeper.use(account)
+        if self._looked:
+            return
+        left = await self._core.keeper.load()
         self._looked = True
         if left is not None and left.login == account.login:
             self._left = left
