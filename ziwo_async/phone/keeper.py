@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -154,7 +154,7 @@ class LedgerKeeper:
             return await self._store.load(self._name, self._secret)
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
+    async def _in_time(self) -> AsyncGenerator[None]:
         try:
             async with asyncio.timeout(self._limit):
                 yield
