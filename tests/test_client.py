@@ -31,7 +31,7 @@ from ziwo_async import (
 )
 from ziwo_async.errors import BadCredentials, CannotConnect, ClientClosed, SessionTakenOver
 
-from .phone.kit import Desk, contact_centre, nothing_left, until, within
+from .phone.kit import Desk, contact_centre, environment_of, nothing_left, until, within
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ async def test_a_router_given_is_used_and_more_can_be_included(desk: Desk) -> No
 
 
 async def test_from_env_reads_the_variables(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in environment(desk).items():
+    for name, value in environment_of(desk.agent, desk.sim.api_url).items():
         monkeypatch.setenv(name, value)
     router = Router()
     router.include(desk.seen.router)
@@ -176,20 +176,10 @@ print("after", flush=True)
 """
 
 
-def environment(desk: Desk, **more: str) -> dict[str, str]:
-    return {
-        "ZIWO_USERNAME": desk.agent.username,
-        "ZIWO_PASSWORD": desk.agent.password,
-        "ZIWO_API_URL": desk.sim.api_url,
-        **more,
-    }
-
-
 async def bot(desk: Desk, **more: str) -> asyncio.subprocess.Process:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
     return await asyncio.create_subprocess_exec(
         sys.executable, "-W", "error::ResourceWarning", "-c", BOT,
-        env={**clean, **environment(desk, **more)},
+        env=environment_of(desk.agent, desk.sim.api_url, **more),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +12,8 @@ import pytest
 
 from ziwo_async import EXIT_CODES
 from ziwo_async.testing import FAST_SERVER, ServedWorld, serve
+
+from .phone.kit import environment_of
 
 BOT = """
 import asyncio, os, sys
@@ -93,11 +94,10 @@ async def world() -> AsyncIterator[ServedWorld]:
 
 async def bot(world: ServedWorld, **more: str) -> Process:
     agent = world.agent("5555")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
-    account = {"ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password, "ZIWO_API_URL": world.api_url}
+    given = environment_of(agent, world.api_url, **more)
     return Process(
         await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error::ResourceWarning", "-c", BOT, env={**clean, **account, **more},
+            sys.executable, "-W", "error::ResourceWarning", "-c", BOT, env=given,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
         )
     )  # fmt: skip

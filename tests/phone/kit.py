@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -234,6 +235,13 @@ class Desk:
             await within(phone.aclose(), 8)
             assert_nothing_left(phone)
         await until(lambda: not self.sim.verto.sessions(), "the simulator still sees a phone")
+
+
+def environment_of(agent: SimAgent, api_url: str, **more: str) -> dict[str, str]:
+    """The environment of a program that runs as this agent, and nothing else of ZIWO's that may be set here."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
+    account = {"ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password, "ZIWO_API_URL": api_url}
+    return {**clean, **account, **more}
 
 
 def account_of(agent: SimAgent, url: str) -> Account:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-import os
 import signal
 import sys
 from typing import Any
@@ -29,7 +28,7 @@ from ziwo_async import (
     WrongState,
 )
 
-from ..phone.kit import CUSTOMER, Desk, Line, Rogue, Rogues, until, within
+from ..phone.kit import CUSTOMER, Desk, Line, Rogue, Rogues, environment_of, until, within
 from .rig import LOGIN, Rig, in_virtual_time
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 1 UDP/TLS/RTP/SAVPF 8\r\n"
@@ -218,14 +217,8 @@ ZiwoClient.from_env(router=router).run()
 
 async def bot(desk: Desk) -> asyncio.subprocess.Process:
     """The program above in a process of its own, ready for calls."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
-    given = {
-        "ZIWO_USERNAME": desk.agent.username,
-        "ZIWO_PASSWORD": desk.agent.password,
-        "ZIWO_API_URL": desk.sim.api_url,
-    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", BOT, env={**clean, **given}, stdout=asyncio.subprocess.PIPE
+        sys.executable, "-c", BOT, env=environment_of(desk.agent, desk.sim.api_url), stdout=asyncio.subprocess.PIPE
     )
     await until(lambda: desk.world.is_client_ready(desk.agent), seconds=20)
     return process

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sqlite3
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from ziwo_async import SqliteStore
 
-from ..phone.kit import Desk, until, within
+from ..phone.kit import Desk, environment_of, until, within
 
 STUBBORN = """
 import asyncio
@@ -41,14 +40,8 @@ client.run()
 
 
 async def test_a_second_signal_leaves_the_calls_that_are_up_at_the_server(desk: Desk) -> None:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("ZIWO_")}
-    given = {
-        "ZIWO_USERNAME": desk.agent.username,
-        "ZIWO_PASSWORD": desk.agent.password,
-        "ZIWO_API_URL": desk.sim.api_url,
-    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", STUBBORN, env={**clean, **given},
+        sys.executable, "-c", STUBBORN, env=environment_of(desk.agent, desk.sim.api_url),
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     assert process.stdout is not None

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from ..phone.account import Account
 from ..phone.limiter import LoginLimiter
 from ..phone.phone import Phone
-from ..simulator import Clock, Faults, Journal, ServerOptions, Simulator, World
+from ..simulator import Clock, ServerOptions, Simulator
+from .running import RunningWorld
 
 if TYPE_CHECKING:
     from .virtual import VirtualLoop
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["VirtualWorld", "serve_virtual"]
 
 
-class VirtualWorld(World):
+class VirtualWorld(RunningWorld):
     """A `World` in virtual time, with the simulator that serves it. There is no REST, so its phones are made here.
 
     Args:
@@ -33,21 +34,6 @@ class VirtualWorld(World):
         # Its own, because that of the process counts in real seconds.
         self._limiter = LoginLimiter(clock=loop.time)
         self._phones = 0
-
-    @property
-    def simulator(self) -> Simulator:
-        """The simulator that serves this world."""
-        return self.running()
-
-    @property
-    def faults(self) -> Faults:
-        """The server's faults to order; those of the network are at `loop.network`."""
-        return self.simulator.faults
-
-    @property
-    def journal(self) -> Journal:
-        """Every frame that the simulator saw, bounded."""
-        return self.simulator.journal
 
     def phone(self, cc_login: str = "5555", **options: Any) -> Phone:
         """Make a phone of an agent; start it with `async with`.

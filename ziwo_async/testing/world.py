@@ -7,8 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit
 
 from ..config import ReconnectPolicy
-from ..simulator import Faults, Journal, ServerOptions, Simulator, SimulatorError, World
+from ..simulator import ServerOptions, Simulator, SimulatorError
 from .proxy import FaultProxy
+from .running import RunningWorld
 
 __all__ = ["FAST_RECONNECT", "FAST_SERVER", "ServedWorld", "serve"]
 
@@ -19,23 +20,13 @@ FAST_RECONNECT = ReconnectPolicy(base=0.02, cap=0.2, stable_after=0.5)
 """A client's reconnect policy for tests: a cut socket is back within a fraction of a second."""
 
 
-class ServedWorld(World):
+class ServedWorld(RunningWorld):
     """A `World` with the simulator that serves it: people, faults and addresses in one object."""
 
     def __init__(self, *, agents: Iterable[str]) -> None:
         super().__init__(agents=agents)
         self._proxies: list[FaultProxy] = []
         self._stack = AsyncExitStack()
-
-    @property
-    def simulator(self) -> Simulator:
-        """The simulator that serves this world."""
-        return self.running()
-
-    @property
-    def faults(self) -> Faults:
-        """The faults to order, such as `await world.faults.cut_phone_socket()`."""
-        return self.simulator.faults
 
     @property
     def proxy(self) -> FaultProxy:
@@ -71,11 +62,6 @@ class ServedWorld(World):
         """Close every proxy (done by `serve`)."""
         self._proxies.clear()
         await self._stack.aclose()
-
-    @property
-    def journal(self) -> Journal:
-        """Every frame and request that the simulator saw, bounded."""
-        return self.simulator.journal
 
     @property
     def api_url(self) -> str:
