@@ -25,7 +25,7 @@ from .phone.media import MediaEngine
 from .phone.owner import finish
 from .phone.phone import CallsOnStop, Phone
 from .phone.streams import EventStream, Expectation, Overflow
-from .rest.agents import AgentsResource
+from .rest.own_agent import OwnAgentResource
 from .rest.auth import Credentials, CredentialsProvider
 from .rest.envelope import Reply
 from .rest.prepared import Form, Params
@@ -147,7 +147,7 @@ class ZiwoClient:
             ssl=ssl,
         )
         self.session = SessionResource(self._transport)
-        self.agent = AgentsResource(self._transport)
+        self.agent = OwnAgentResource(self._transport)
         self._timeouts = timeouts or Timeouts()
         self._autologin = autologin
         self._connected_position = False

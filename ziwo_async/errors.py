@@ -46,6 +46,7 @@ from typing import ClassVar
 
 __all__ = [
     "ApiError",
+    "ApiWarning",
     "AuthError",
     "BadArgument",
     "BadCredentials",
@@ -214,6 +215,10 @@ class RateLimited(ApiError):
     def __init__(self, message: str, *, status: int, method: str, path: str, retry_after: float | None = None) -> None:
         super().__init__(message, status=status, method=method, path=path)
         self.retry_after = retry_after
+
+
+class ApiWarning(UserWarning):
+    """The server did what it was asked, and said something in `info`: that the route is deprecated, for instance."""
 
 
 class ServerError(ApiError):

@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from ziwo_async.errors import BadCredentials, ConfigError, Conflict, DecodeError
-from ziwo_async.rest.agents import AgentsResource
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.models import Profile, WebrtcConfig
+from ziwo_async.rest.own_agent import OwnAgentResource
 from ziwo_async.rest.prepared import segment
 from ziwo_async.rest.session import SessionResource
 
@@ -43,7 +43,7 @@ async def test_login_with_the_hashed_password(kit, ziwo):
     assert ziwo.login_forms[0]["password"] != kit.PASSWORD
 
 
-@pytest.mark.parametrize("content", ["text", [1], 5, {}, [], {"id": "x"}, {"id": 1, "firstName": {"CANARY": 1}}])
+@pytest.mark.parametrize("content", ["text", [1], 5, {}, [], {"id": "x"}, {"id": 1, "ccPassword": {"CANARY": 1}}])
 async def test_a_profile_that_is_none(kit, ziwo, content):
     ziwo.answers("GET", "/profile", lambda: kit.ok(content))
     with pytest.raises(DecodeError) as caught:
@@ -87,7 +87,7 @@ def test_a_plain_phone_socket_is_for_loopback_only():
 
 
 async def test_autologin(kit, ziwo):
-    agents = AgentsResource(kit.transport(ziwo.url))
+    agents = OwnAgentResource(kit.transport(ziwo.url))
     await agents.autologin()
     await agents.autologin("agent-0011")
     await agents.autologin("a/b c")
@@ -104,7 +104,7 @@ async def test_autologin(kit, ziwo):
 
 
 async def test_agent_logout_and_being_logged_out_already(kit, ziwo):
-    agents = AgentsResource(kit.transport(ziwo.url))
+    agents = OwnAgentResource(kit.transport(ziwo.url))
     await agents.logout()
     ziwo.answers("PUT", "/agents/logout", lambda: kit.failed(412, "already logged off"))
     await agents.logout()

@@ -25,7 +25,7 @@ from ziwo_async.errors import (
     ServerError,
     TokenExpired,
 )
-from ziwo_async.rest.auth import Credentials, origin_guard
+from ziwo_async.rest.auth import Credentials, Header, origin_guard
 
 
 async def test_the_first_request_logs_in_and_the_next_one_does_not(kit, ziwo):
@@ -450,7 +450,7 @@ async def test_the_login_does_not_follow_a_redirect_either(kit, ziwo, elsewhere)
 
 async def test_the_guard_stops_the_token_even_if_redirects_were_followed(kit, ziwo, elsewhere):
     ziwo.answers("GET", "/x", lambda: web.Response(status=302, headers={"Location": f"{elsewhere.url}/steal"}))
-    guard = origin_guard(URL(ziwo.url), SecretStr("CANARY"))
+    guard = origin_guard(URL(ziwo.url), Header("access_token", SecretStr("CANARY")))
     async with aiohttp.ClientSession(middlewares=(guard,)) as session:
         with pytest.raises(ConfigError, match="refused to send"):
             await session.get(f"{ziwo.url}/x", allow_redirects=True)

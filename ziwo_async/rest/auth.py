@@ -30,17 +30,22 @@ __all__ = [
     "Credentials",
     "CredentialsProvider",
     "FormValue",
+    "Header",
     "Token",
     "again",
     "is_header_value",
     "never_resend",
+    "nobody",
     "origin_guard",
     "static",
+    "stranger_guard",
 ]
 
 logger = logging.getLogger("ziwo_async.rest")
 
 _RECENT_TOKENS = 8
+
+_FOR_STRANGERS = frozenset({"accept", "accept-encoding", "host", "user-agent"})
 
 FormValue: TypeAlias = str | int | bool | SecretStr
 
@@ -145,6 +150,28 @@ def static(credentials: Credentials) -> CredentialsProvider:
     return provide
 
 
+async def nobody() -> Credentials:
+    """The provider of a client that has only an api_key.
+
+    Raises:
+        ConfigError: Always.
+    """
+    raise ConfigError("this request needs a login, but the client has only an api_key: pass username and password")
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A credential as it is sent: `access_token`, or `api_key` for CTI routes (source: ZIWO docs).
+
+    Attributes:
+        name: Name of the HTTP header.
+        value: The secret.
+    """
+
+    name: str
+    value: SecretStr
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """An access token in use.
@@ -158,6 +185,11 @@ class Token:
     value: SecretStr
     by_password: bool
     generation: int
+
+    @property
+    def header(self) -> Header:
+        """The token as it is sent."""
+        return Header("access_token", self.value)
 
 
 class Authenticator:
@@ -310,19 +342,40 @@ def is_header_value(text: str) -> bool:
     return bool(text) and text.isascii() and all("!" <= c <= "~" for c in text)
 
 
-def origin_guard(origin: URL, token: SecretStr | None) -> ClientMiddlewareType:
-    """Make an aiohttp client middleware for one request, which adds the token for one origin only.
+def origin_guard(origin: URL, credential: Header | None) -> ClientMiddlewareType:
+    """Make an aiohttp client middleware for one request, which adds the credential for one origin only.
 
     Args:
-        origin: Scheme, host and port that may see the token.
-        token: The token; None (for the login) adds nothing, but still lets nothing go elsewhere.
+        origin: Scheme, host and port that may see the credential.
+        credential: What to add; None (for the login) adds nothing, but still lets nothing go elsewhere.
     """
 
     async def guard(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         if request.url.origin() != origin:
             raise ConfigError(f"refused to send a request for {origin} to {request.url.host}")
-        if token is not None:
-            request.headers["access_token"] = token.get_secret_value()
+        if credential is not None:
+            request.headers[credential.name] = credential.value.get_secret_value()
+        return await handler(request)
+
+    return guard
+
+
+def stranger_guard(origin: URL, allowed: frozenset[str]) -> ClientMiddlewareType:
+    """Make an aiohttp client middleware for a request to another host, such as a storage that holds recordings.
+
+    It takes every header away that is not known to be harmless: a borrowed session may add cookies and passwords.
+
+    Args:
+        origin: Where the request goes.
+        allowed: Names of headers that we gave ourselves.
+    """
+    kept = _FOR_STRANGERS | {name.lower() for name in allowed}
+
+    async def guard(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        if request.url.origin() != origin:
+            raise ConfigError(f"refused to send a request for {origin} to {request.url.host}")
+        for name in {name for name in request.headers if name.lower() not in kept}:
+            request.headers.popall(name)
         return await handler(request)
 
     return guard

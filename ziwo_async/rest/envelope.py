@@ -35,6 +35,7 @@ __all__ = [
 JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 _TEXT_LIMIT = 300
+_NO_WARNING = frozenset({"limit", "order", "skip", "status", "total", "totalrecords"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,15 @@ class Reply:
     def total(self) -> int | None:
         """How many records there are in all, if the server told (`info.total` or `info.totalRecords`)."""
         return total(self.info)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the server says in `info` beside numbers: deprecation warnings and the like (source: ZIWO docs)."""
+        found: list[str] = []
+        for key, value in self.info.items():
+            if key.lower() not in _NO_WARNING:
+                found += [_one_line(t) for t in (value if isinstance(value, list) else [value]) if isinstance(t, str)]
+        return tuple(text for text in found if text)
 
 
 def decode(body: bytes) -> JsonValue:

@@ -12,10 +12,11 @@ from pydantic import JsonValue, SecretStr
 from pydantic_core import to_json
 from yarl import URL
 
-from ..errors import ConfigError
+from ..config import is_loopback
+from ..errors import ApiError, ConfigError
 from .auth import FormValue
 
-__all__ = ["Form", "Params", "Prepared", "prepare", "segment"]
+__all__ = ["Form", "Params", "Prepared", "prepare", "redirected", "segment"]
 
 ParamValue: TypeAlias = str | int | float | bool
 Params: TypeAlias = Mapping[str, ParamValue | Sequence[ParamValue] | None]
@@ -99,6 +100,28 @@ def prepare(
     query = urlencode(list(_pairs(params))) if params else ""
     url = URL(f"{base_url}{path}" + (f"?{query}" if query else ""), encoded=True)
     return Prepared(method=method, path=path, url=url, form=form, json=json, has_json=json is not None)
+
+
+def redirected(address: str, *, base: URL | None = None) -> Prepared:
+    """Make a GET of an address that the server named: a redirect, or a signed URL. It may lead to another host.
+
+    Args:
+        address: The address; relative to `base`, when there is one.
+        base: Where the server named it.
+
+    Raises:
+        ApiError: It is no https address (http is fine on loopback), or has user info. The text shows the host only.
+    """
+    try:
+        url = URL(address, encoded=True) if base is None else base.join(URL(address, encoded=True))
+        host, odd = url.host or "", url.user is not None or url.password is not None
+    except ValueError:
+        url, host, odd = URL(), "", True
+    if odd or not host or not (url.scheme == "https" or (url.scheme == "http" and is_loopback(host))):
+        # Not to plain http, nor to anything that is no web address: the body would be anybody's.
+        where = f"{url.scheme}://{host}" if host and not odd else "an unreadable address"
+        raise ApiError(f"the server leads to {where}, which is not followed", status=302, method="GET", path="")
+    return Prepared(method="GET", path=url.raw_path, url=url.with_fragment(None))
 
 
 def segment(value: str | int) -> str:

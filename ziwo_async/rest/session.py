@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from .models import Profile, WebrtcConfig, parse
-from .transport import Transport
+from pydantic import SecretStr
+
+from .models import Profile, WebrtcConfig
+from .resource import Resource
 
 __all__ = ["SessionResource"]
 
 
-class SessionResource:
-    """Login, logout, profile and the phone's configuration. Every method raises what `Transport.request` raises."""
-
-    def __init__(self, transport: Transport) -> None:
-        """Use a transport; no I/O happens.
-
-        Args:
-            transport: The way to the REST API.
-        """
-        self._transport = transport
+class SessionResource(Resource):
+    """Login, logout, the user's own account, and the phone's configuration."""
 
     async def login(self) -> Profile:
         """Log in, unless there is a token already, and give the profile.
@@ -33,7 +27,7 @@ class SessionResource:
         return await self.profile()
 
     async def logout(self) -> None:
-        """End the REST session and forget the token. The agent's position stays as it is: see `AgentsResource.logout`.
+        """End the REST session and forget the token. The agent's position stays as it is: see `ziwo.agent.logout`.
 
         A token from elsewhere is only forgotten: it is not ours to end. (`POST /auth/logout`; source: Android SDK)
         """
@@ -47,8 +41,7 @@ class SessionResource:
         Raises:
             DecodeError: The answer is not a profile.
         """
-        reply = await self._transport.request("GET", "/profile")
-        return parse(Profile, reply, method="GET", path="/profile")
+        return await self._one(Profile, "GET", "/profile")
 
     async def webrtc_config(self) -> WebrtcConfig:
         """Tell where the phone's websocket listens.
@@ -58,5 +51,26 @@ class SessionResource:
         Raises:
             DecodeError: The answer is not a configuration.
         """
-        reply = await self._transport.request("GET", "/fs/webrtc/config")
-        return parse(WebrtcConfig, reply, method="GET", path="/fs/webrtc/config")
+        return await self._one(WebrtcConfig, "GET", "/fs/webrtc/config")
+
+    async def reset_password(self, username: str) -> None:
+        """Let ZIWO send the user a mail to set a new password. Needs no login.
+
+        (`POST /users/password/reset`; source: Android SDK)
+
+        Args:
+            username: E-mail address of the user.
+        """
+        await self._transport.request("POST", "/users/password/reset", form={"username": username}, credential="none")
+
+    async def register_device(self, device_token: str | SecretStr) -> None:
+        """Register a telephone for push messages about calls.
+
+        The device token travels in the URL, because ZIWO takes it nowhere else; this package logs no query.
+        (`PUT /auth/device`; source: Android SDK)
+
+        Args:
+            device_token: Token of Firebase Cloud Messaging.
+        """
+        token = device_token if isinstance(device_token, str) else device_token.get_secret_value()
+        await self._transport.request("PUT", "/auth/device", params={"deviceToken": token})

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
-from dataclasses import dataclass, field
+import warnings
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from ssl import SSLContext
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self, TypeAlias, TypeVar
 
 import aiohttp
 import stamina
@@ -18,9 +18,10 @@ from yarl import URL
 from ..config import RetryPolicy, Timeouts, check_url
 from ..errors import (
     ApiError,
+    ApiWarning,
     BadCredentials,
     CannotConnect,
-    ClientClosed,
+    ConfigError,
     ConnectionLost,
     DecodeError,
     RateLimited,
@@ -29,55 +30,42 @@ from ..errors import (
     TokenExpired,
     ZiwoError,
 )
-from .auth import (
-    Authenticator,
-    Credentials,
-    CredentialsProvider,
-    Token,
-    is_header_value,
-    never_resend,
-    origin_guard,
-    static,
-)
-from .envelope import Reply, as_object, decode, error_for, not_json, retry_after_seconds, unwrap, words_of
-from .failures import redirect_text, translate
-from .gate import RateGate
-from .prepared import Form, Params, Prepared, prepare
+from .auth import Authenticator, Credentials, CredentialsProvider, Header, Token, is_header_value, nobody, static
+from .envelope import Reply, as_object, decode, error_for, not_json, unwrap, words_of
+from .exchange import MAX_BODY, Answer, Body, Exchange
+from .failures import redirect_text
+from .prepared import Form, Params, Prepared, prepare, redirected
 
-__all__ = ["MAX_BODY", "Transport"]
+__all__ = ["MAX_BODY", "CredentialKind", "Transport"]
 
-logger = logging.getLogger("ziwo_async.rest")
 # stamina logs every retry as a warning; without a handler Python would print a bare "stamina.retry_scheduled" on stderr
 # of a program that has set up no logging. Where logging is set up, this changes nothing.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
-MAX_BODY = 8 * 1024 * 1024
-"""Largest body of an answer in bytes, after decompression. Recordings are not read through here."""
+CredentialKind: TypeAlias = Literal["token", "api_key", "none"]
+"""What a request proves itself with: the access token, the instance's CTI key, or nothing."""
 
+_T = TypeVar("_T")
 _FORBIDDEN_KEPT = 256
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: bytes = field(repr=False)
-    location: str | None = field(repr=False)
-    retry_after: float | None
-    too_large: bool
+_MOST_REDIRECTS = 5
+_ERROR_BODY = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 
 class Transport:
     """Sends REST requests to one contact centre, over one aiohttp session.
 
     The session is borrowed (`http=`, never closed here) or our own (made at the first request, closed by `aclose`).
-    The token is added to each request by a middleware that checks the origin. Redirects are not followed.
+    The credential is added to each request by a middleware that checks the origin. Redirects are not followed, but for
+    the bodies of `stream`.
     """
 
     def __init__(
         self,
         base_url: str,
-        credentials: Credentials | CredentialsProvider,
+        credentials: Credentials | CredentialsProvider | None,
         *,
+        api_key: SecretStr | None = None,
         http: aiohttp.ClientSession | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
@@ -87,34 +75,36 @@ class Transport:
 
         Args:
             base_url: Address of the REST API, such as `https://acme-api.aswat.co`.
-            credentials: Who we are, or an async function that tells; it is asked at each login attempt.
+            credentials: Who we are, or an async function that tells; it is asked at each login attempt. None: only
+                requests with the api_key, or with nothing, can be sent.
+            api_key: The instance's key for CTI routes, from ZIWO's support.
             http: A session to borrow. Its headers, cookies and proxy are used, its own middlewares are not.
             timeouts: Time limits.
             retry: How reads are retried.
             ssl: TLS settings, such as a private certificate authority.
 
         Raises:
-            ConfigError: The address is not https (http is fine on loopback).
+            ConfigError: The address is not https (http is fine on loopback), or the key cannot be sent.
         """
         self._base_url = check_url(base_url, scheme="https", what="the REST address")
-        self._origin = URL(self._base_url).origin()
         self._timeouts = timeouts or Timeouts()
         self._retry = retry or RetryPolicy()
-        self._ssl = ssl
-        self._borrowed = http
-        self._owned: aiohttp.ClientSession | None = None
-        self._closed = False
-        self._gate = RateGate(spread=self._retry.base)
+        if api_key is not None and not is_header_value(api_key.get_secret_value()):
+            raise ConfigError("the api_key is empty or has characters that no HTTP header can carry")
+        self._api_key = api_key
+        self._exchange = Exchange(
+            URL(self._base_url).origin(), http=http, timeouts=self._timeouts, retry=self._retry, ssl=ssl
+        )
         self._forbidden: set[tuple[str, str]] = set()
         self._auth = Authenticator(
-            static(credentials) if isinstance(credentials, Credentials) else credentials,
+            static(credentials) if isinstance(credentials, Credentials) else credentials or nobody,
             self._login,
             retry=self._retry,
             provider_timeout=self._timeouts.login,
         )
 
     def __repr__(self) -> str:
-        state = "closed" if self._closed else "logged in" if self._auth.current else "not logged in"
+        state = "closed" if self._exchange.closed else "logged in" if self._auth.current else "not logged in"
         return f"<Transport {self._base_url} {state}>"
 
     async def __aenter__(self) -> Self:
@@ -130,6 +120,11 @@ class Transport:
         """The address of the REST API, without trailing slash."""
         return self._base_url
 
+    @property
+    def timeouts(self) -> Timeouts:
+        """The time limits."""
+        return self._timeouts
+
     async def request(
         self,
         method: str,
@@ -138,12 +133,14 @@ class Transport:
         params: Params | None = None,
         form: Form | None = None,
         json: JsonValue = None,
+        credential: CredentialKind = "token",
     ) -> Reply:
-        """Send one request with the token, and give the content of the answer.
+        """Send one request, and give the content of the answer.
 
-        The first request logs in. After a 401 there is one new login, shared by all requests that got one, and one more
-        try; after a 403 too, if we logged in by password (some servers say 403 for an expired token; source: iOS app).
-        Only GET is retried after failures of network and server.
+        The first request with a token logs in. After a 401 there is one new login, shared by all requests that got one,
+        and one more try; after a 403 too, if we logged in by password (some servers say 403 for an expired token;
+        source: iOS app). Only GET is retried after failures of network and server. Messages in the answer's `info`,
+        such as deprecations, are issued as `ApiWarning` and are in `Reply.warnings`.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
@@ -151,13 +148,14 @@ class Transport:
             params: Query parameters.
             form: Body as urlencoded fields.
             json: Body as JSON.
+            credential: What the request proves itself with.
 
         Raises:
             ConfigError: The request is wrong in itself; nothing was sent.
             CannotConnect: No connection could be made.
             ConnectionLost: The connection ended before the answer was complete.
             RequestTimeout: No complete answer in time. The request may have had its effect.
-            BadCredentials: The server refuses user and password, or the token that it has just given.
+            BadCredentials: The server refuses user and password, the token that it has just given, or the api_key.
             TokenExpired: The server refuses the token, and there is no password.
             Forbidden: The user lacks the permission.
             RateLimited: Too many requests, and the wait is too long or the attempts are used up.
@@ -165,18 +163,55 @@ class Transport:
             ClientClosed: The transport, or the borrowed session, is closed.
         """
         request = prepare(self._base_url, method, path, params=params, form=form, json=json)
+        if credential != "token":
+            answer = await self._sent(request, self._key(request) if credential == "api_key" else None)
+            if answer.status == 401:
+                raise BadCredentials(f"{method} {path}: the server refuses the {credential.replace('none', 'request')}")
+            return self._reply(request, answer)
         token = await self._auth.token()
-        answer = await self._exchange(request, token)
-        if self._worth_a_login(request, token, answer):
+        answer = await self._sent(request, token.header)
+        if self._worth_a_login(request, token, answer.status):
             refused_with = answer.status
             token = await self._auth.renew(token)
-            answer = await self._exchange(request, token)
-            if answer.status == refused_with == 403 and len(self._forbidden) < _FORBIDDEN_KEPT:
-                self._forbidden.add((request.method, request.path))
+            answer = await self._sent(request, token.header)
+            self._note_forbidden(request, refused_with, answer.status)
         if answer.status == 401:
-            kind = BadCredentials if token.by_password else TokenExpired
-            raise kind(f"{method} {path}: the server refuses the token that it was given last")
+            raise self._refused_token(request, token)
         return self._reply(request, answer)
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Body]:
+        """Open the body of a GET, such as a recording; it is read in the block, and never whole in memory.
+
+        Redirects are followed, to https only; another host than ours never sees a credential. Opening is retried as
+        `request` is, reading is not.
+
+        Args:
+            path: Path from the root of the API, or (for what the server itself named, such as a signed URL) a whole
+                address.
+            params: Query parameters.
+            headers: Further headers, such as `Range`.
+
+        Raises:
+            ZiwoError: As for `request`.
+        """
+        request = prepare(self._base_url, "GET", path, params=params) if path.startswith("/") else redirected(path)
+        if not path.startswith("/"):
+            async with self._followed(request, None, headers or {}) as body:
+                yield body
+            return
+        token = await self._auth.token()
+        async with self._followed(request, token.header, headers or {}) as body:
+            if not self._worth_a_login(request, token, body.status):
+                yield self._good(request, token, body, await self._error_words(body))
+                return
+            refused_with = body.status
+        token = await self._auth.renew(token)
+        async with self._followed(request, token.header, headers or {}) as body:
+            self._note_forbidden(request, refused_with, body.status)
+            yield self._good(request, token, body, await self._error_words(body))
 
     async def login(self) -> None:
         """Make sure that there is a token: log in, or take the one that the credentials have.
@@ -206,45 +241,68 @@ class Transport:
         if token is None or not token.by_password:
             return
         request = prepare(self._base_url, "POST", "/auth/logout")
-        answer = await self._send(request, token.value, limit=self._timeouts.close)
+        answer = await self._exchange.send(request, token.header, limit=self._timeouts.close)
         if answer.status != 401:
             self._reply(request, answer)
 
     async def aclose(self) -> None:
         """Close our own session; a borrowed one stays open. Requests under way fail with `ClientClosed`. Idempotent."""
-        self._closed = True
-        session, self._owned = self._owned, None
-        if session is None:
-            return
-        try:
-            async with asyncio.timeout(self._timeouts.close):
-                await session.close()
-        except TimeoutError:
-            logger.warning("closing the HTTP session took more than %g s", self._timeouts.close)
+        await self._exchange.aclose()
+
+    # --- credentials ----------------------------------------------------------------------------------------------
+
+    def _key(self, request: Prepared) -> Header:
+        if self._api_key is None:
+            raise ConfigError(
+                f"{request.method} {request.path} needs the instance's api_key: pass api_key=, or set ZIWO_API_KEY "
+                "(ZIWO's support gives it)"
+            )
+        return Header("api_key", self._api_key)
+
+    def _worth_a_login(self, request: Prepared, token: Token, status: int) -> bool:
+        if status == 403:
+            # Once a fresh token got the same 403, it is about permission: no login for each further try.
+            return token.by_password and (request.method, request.path) not in self._forbidden
+        return status == 401
+
+    def _note_forbidden(self, request: Prepared, before: int, after: int) -> None:
+        if before == after == 403 and len(self._forbidden) < _FORBIDDEN_KEPT:
+            self._forbidden.add((request.method, request.path))
+
+    def _refused_token(self, request: Prepared, token: Token) -> BadCredentials | TokenExpired:
+        kind = BadCredentials if token.by_password else TokenExpired
+        return kind(f"{request.method} {request.path}: the server refuses the token that it was given last")
 
     # --- one request ----------------------------------------------------------------------------------------------
 
-    def _worth_a_login(self, request: Prepared, token: Token, answer: _Answer) -> bool:
-        if answer.status == 403:
-            # Once a fresh token got the same 403, it is about permission: no login for each further try.
-            return token.by_password and (request.method, request.path) not in self._forbidden
-        return answer.status == 401
-
-    async def _exchange(self, request: Prepared, token: Token) -> _Answer:
+    async def _sent(self, request: Prepared, header: Header | None) -> Answer:
         """Send, with retries for reads. Gives any answer but 429 and 5xx, which are raised."""
+
+        async def once() -> Answer:
+            answer = await self._exchange.send(request, header, limit=self._timeouts.request)
+            if answer.status == 429 or answer.status >= 500:
+                raise self._error(request, answer.status, answer.body, answer.retry_after)
+            return answer
+
+        return await self._retried(once) if request.method == "GET" else await once()
+
+    async def _retried(self, once: Callable[[], Awaitable[_T]]) -> _T:
+        try:
+            return await once()
+        except ZiwoError as error:
+            failed = error  # the ordinary case, success, does not pay for the machinery below
         async for attempt in stamina.retry_context(
             on=self._backoff,
-            attempts=self._retry.attempts if request.method == "GET" else 1,
+            attempts=self._retry.attempts,
             timeout=None,
             wait_initial=self._retry.base,
             wait_max=self._retry.cap,
             wait_jitter=self._retry.base,
         ):
             with attempt:
-                answer = await self._send(request, token.value, limit=self._timeouts.request)
-                if answer.status == 429 or answer.status >= 500:
-                    raise self._error(request, answer)
-                return answer
+                if attempt.num == 1:
+                    raise failed
+                return await once()
         raise AssertionError("stamina raises the last error")  # pragma: no cover
 
     def _backoff(self, error: Exception) -> bool | float:
@@ -253,83 +311,61 @@ class Transport:
             return 0.0 if error.retry_after <= self._retry.max_retry_after else False
         return isinstance(error, (CannotConnect, ConnectionLost, RateLimited, RequestTimeout, ServerError))
 
-    async def _send(self, request: Prepared, token: SecretStr | None, *, limit: float) -> _Answer:
-        if not await self._gate.passed(at_most=self._retry.max_retry_after):
-            wait = self._gate.remaining
-            text = f"the server asked for {wait:.0f} s without requests"
-            raise RateLimited(text, status=429, method=request.method, path=request.path, retry_after=wait)
-        started = time.monotonic()
-        failure: ZiwoError
+    # --- streams --------------------------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _followed(
+        self, request: Prepared, header: Header | None, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Body]:
+        for _ in range(_MOST_REDIRECTS):
+            async with self._opened(request, header, headers) as body:
+                location = body.header("Location")
+                if body.status not in _REDIRECTS or location is None:
+                    yield body
+                    return
+            request = redirected(location, base=request.url)
+        text = f"more than {_MOST_REDIRECTS} redirects"
+        raise ApiError(text, status=302, method="GET", path=request.path)
+
+    @asynccontextmanager
+    async def _opened(
+        self, request: Prepared, header: Header | None, headers: Mapping[str, str]
+    ) -> AsyncGenerator[Body]:
+        opening = [self._exchange.opened(request, header, headers=headers)]
+
+        async def once() -> Body:
+            opening[0] = self._exchange.opened(request, header, headers=headers)
+            body = await opening[0].__aenter__()
+            if body.status != 429 and body.status < 500:
+                return body
+            try:
+                words = await self._error_words(body)
+            finally:
+                await opening[0].__aexit__(None, None, None)
+            raise self._error(request, body.status, words or b"", body.retry_after)
+
+        body = await self._retried(once)
         try:
-            async with asyncio.timeout(limit):
-                answer = await self._talk(request, token)
-        except ZiwoError:
-            raise
-        except (aiohttp.ClientError, OSError) as error:
-            failure = self._failure(error, request, limit)
-        else:
-            logger.debug(
-                "%s %s -> %d in %.0f ms",
-                request.method,
-                request.path,
-                answer.status,
-                1000 * (time.monotonic() - started),
-            )
-            if answer.status == 429:
-                self._gate.shut(self._retry.base if answer.retry_after is None else answer.retry_after)
-            return answer
-        # Outside of `except`: aiohttp's error holds the headers, and would be the context of ours.
-        logger.debug("%s %s failed: %s", request.method, request.path, type(failure).__name__)
-        raise failure
+            yield body
+        finally:
+            await opening[0].__aexit__(None, None, None)
 
-    async def _talk(self, request: Prepared, token: SecretStr | None) -> _Answer:
-        headers = {"Accept": "application/json"}
-        if request.content_type is not None:
-            headers["Content-Type"] = request.content_type
-        guard = origin_guard(self._origin, token)
-        async with self._session().request(
-            request.method,
-            request.url,
-            data=request.body(),
-            headers=headers,
-            allow_redirects=False,
-            raise_for_status=False,
-            middlewares=(guard,) if request.method == "GET" else (guard, never_resend),
-            ssl=self._ssl if self._ssl is not None else True,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
-        ) as response:
-            body = await _read(response)
-            return _Answer(
-                status=response.status,
-                body=body or b"",
-                too_large=body is None,
-                location=response.headers.get("Location"),
-                retry_after=retry_after_seconds(response.headers.get("Retry-After"), now=time.time()),
-            )
+    async def _error_words(self, body: Body) -> bytes | None:
+        return await body.read(_ERROR_BODY) if body.status >= 400 and body.status not in {401, 416} else None
 
-    def _session(self) -> aiohttp.ClientSession:
-        if self._closed:
-            raise ClientClosed("the REST transport is closed")
-        if self._borrowed is not None:
-            if self._borrowed.closed:
-                raise ClientClosed("the aiohttp session that was passed in is closed")
-            return self._borrowed
-        if self._owned is None:
-            # No cookies: the token is all the state there is. No proxy or .netrc from the environment.
-            self._owned = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
-        return self._owned
-
-    def _failure(self, error: BaseException, request: Prepared, limit: float) -> ZiwoError:
-        if self._closed or (self._borrowed is not None and self._borrowed.closed):
-            return ClientClosed("the HTTP session was closed while a request was under way")
-        return translate(error, url=request.url, limit=limit, connect_limit=self._timeouts.connect)
+    def _good(self, request: Prepared, token: Token, body: Body, words: bytes | None) -> Body:
+        if body.status == 401:
+            raise self._refused_token(request, token)
+        if words is not None:
+            raise self._error(request, body.status, words, body.retry_after)
+        return body
 
     # --- answers --------------------------------------------------------------------------------------------------
 
-    def _reply(self, request: Prepared, answer: _Answer) -> Reply:
+    def _reply(self, request: Prepared, answer: Answer) -> Reply:
         method, path, status = request.method, request.path, answer.status
         if status >= 400:
-            raise self._error(request, answer)
+            raise self._error(request, status, answer.body, answer.retry_after)
         if not 200 <= status < 300:
             raise ApiError(redirect_text(answer.location), status=status, method=method, path=path)
         if answer.too_large:
@@ -341,24 +377,25 @@ class Transport:
             pass
         else:
             try:
-                return unwrap(value, status=status, method=method, path=path)
+                reply = unwrap(value, status=status, method=method, path=path)
             except ApiError as error:
                 text = self._scrubbed(error.message, request)
+            else:
+                for word in reply.warnings if reply.info else ():
+                    warnings.warn(f"{method} {path}: {self._scrubbed(word, request)}", ApiWarning, stacklevel=3)
+                return reply
             raise ApiError(text, status=status, method=method, path=path)
         raise not_json(answer.body, status=status, method=method, path=path)
 
-    def _error(self, request: Prepared, answer: _Answer) -> ZiwoError:
-        return error_for(
-            answer.status,
-            self._scrubbed(words_of(answer.body), request),
-            method=request.method,
-            path=request.path,
-            retry_after=answer.retry_after,
-        )
+    def _error(self, request: Prepared, status: int, body: bytes, retry_after: float | None) -> ZiwoError:
+        text = self._scrubbed(words_of(body), request)
+        return error_for(status, text, method=request.method, path=request.path, retry_after=retry_after)
 
     def _scrubbed(self, text: str, request: Prepared) -> str:
         # Servers like to repeat what they were given.
-        for secret in (*(token.get_secret_value() for token in self._auth.recent), *request.secrets()):
+        tokens = (token.get_secret_value() for token in self._auth.recent)
+        key = () if self._api_key is None else (self._api_key.get_secret_value(),)
+        for secret in (*tokens, *key, *request.secrets()):
             if secret:
                 text = text.replace(secret, "***")
         return text
@@ -368,7 +405,7 @@ class Transport:
     async def _login(self, credentials: Credentials) -> SecretStr:
         """Do one `POST /auth/login` (source: ZIWO docs and all official clients)."""
         request = prepare(self._base_url, "POST", "/auth/login", form=credentials.login_form())
-        answer = await self._send(request, None, limit=self._timeouts.login)
+        answer = await self._exchange.send(request, None, limit=self._timeouts.login)
         if answer.status == 401:
             raise self._refused(request, answer)
         reply: Reply | None = None
@@ -386,17 +423,6 @@ class Transport:
             raise DecodeError(text, status=answer.status, method=request.method, path=request.path)
         return SecretStr(found)
 
-    def _refused(self, request: Prepared, answer: _Answer) -> BadCredentials:
+    def _refused(self, request: Prepared, answer: Answer) -> BadCredentials:
         words = self._scrubbed(words_of(answer.body), request) or "no reason given"
         return BadCredentials(f"the server refuses user and password: {words}")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes | None:
-    """Read a body; None when it is too large."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > MAX_BODY:
-            response.close()  # or leaving the response would read on to its end
-            return None
-    return bytes(body)

@@ -6,10 +6,10 @@ from ..errors import Conflict
 from .prepared import segment
 from .transport import Transport
 
-__all__ = ["AgentsResource"]
+__all__ = ["OwnAgentResource"]
 
 
-class AgentsResource:
+class OwnAgentResource:
     """The agent that is logged in. Every method raises what `Transport.request` raises."""
 
     def __init__(self, transport: Transport) -> None:

@@ -1,0 +1,183 @@
+"""What all models of REST answers share: how they are made, and what they never show.
+
+Unknown fields are kept, secrets are hidden in repr and dumps, and a field that cannot be read does not cost the record:
+it becomes None, and what the server sent is kept in `Model.unreadable`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, ClassVar, TypeAlias, TypeVar, cast
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    JsonValue,
+    ValidationError,
+    model_validator,
+)
+from pydantic.alias_generators import to_camel
+
+from ...errors import DecodeError
+from ..envelope import Reply, as_list, as_object
+
+__all__ = ["Model", "Open", "Seconds", "Utc", "hide_secrets", "parse", "parse_rows"]
+
+_log = logging.getLogger("ziwo_async.rest")
+
+_SECRET_KEYS = {
+    "accesstoken",
+    "apikey",
+    "ccpassword",
+    "endrequestapikey",
+    "passwd",
+    "password",
+    "sessid",
+    "startrequestapikey",
+}
+_HIDDEN = "**********"
+_UNREADABLE = "unreadable"
+
+
+class Model(BaseModel):
+    """Base of all REST models: frozen, snake_case in Python, ZIWO's camelCase on the wire, unknown fields kept."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        extra="allow",
+        alias_generator=to_camel,
+        validate_by_name=True,
+        hide_input_in_errors=True,
+        # The web client types ccLogin and ccPassword as numbers, Android as strings with leading zeros; text is right.
+        coerce_numbers_to_str=True,
+    )
+
+    firm: ClassVar[frozenset[str]] = frozenset()
+    """Optional fields (by alias) without which the record would mislead: an unreadable one refuses it."""
+    _known: ClassVar[frozenset[str]] = frozenset()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: object) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls._known = frozenset(cls.model_fields) | {str(f.alias) for f in cls.model_fields.values()}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide_secrets_in_unknown_fields(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        given = cast("dict[str, JsonValue]", value)
+        known = cls._known
+        unknown = [key for key in given if key not in known]
+        return {**given, **{key: _hidden_field(key, given[key]) for key in unknown}} if unknown else given
+
+    @property
+    def unreadable(self) -> Mapping[str, JsonValue]:
+        """Fields whose value had another type than they are known to have, as the server sent them; usually empty."""
+        return cast("dict[str, JsonValue]", (self.model_extra or {}).get(_UNREADABLE, {}))
+
+
+def hide_secrets(value: JsonValue) -> JsonValue:
+    """Replace every secret in open data (live calls carry the agent's `ccPassword`; source: Android SDK)."""
+    if isinstance(value, list):
+        return [hide_secrets(item) for item in value]
+    if isinstance(value, dict):
+        return {key: _hidden_field(key, item) for key, item in value.items()}
+    return value
+
+
+def _hidden_field(key: str, value: JsonValue) -> JsonValue:
+    if key.lower().replace("_", "").replace("-", "") in _SECRET_KEYS:
+        return value if value is None else _HIDDEN
+    return hide_secrets(value) if isinstance(value, (dict, list)) else value
+
+
+def _empty_is_none(value: object) -> object:
+    return None if value == "" else value
+
+
+def _utc(value: datetime) -> datetime:
+    # Answers are in UTC and say so with a Z (source: ZIWO docs, call trackers); one that does not say it is taken so.
+    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+Open: TypeAlias = Annotated[JsonValue, BeforeValidator(hide_secrets)]
+"""Data whose shape is not known for certain; secrets in it are hidden."""
+Utc: TypeAlias = Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(_empty_is_none)]
+"""A moment, always in UTC; an empty text is None."""
+Seconds: TypeAlias = Annotated[timedelta | None, BeforeValidator(_empty_is_none)]
+"""A length of time, sent as a number of seconds."""
+
+
+_M = TypeVar("_M", bound=Model)
+
+
+def parse(model: type[_M], reply: Reply, *, method: str, path: str) -> _M:
+    """Make a model of the content of a reply.
+
+    Args:
+        model: The model.
+        reply: The reply.
+        method: HTTP method of the request, for the error.
+        path: Path of the request, for the error.
+
+    Raises:
+        DecodeError: The content is not what the route is known to answer. It names the fields, not their values.
+    """
+    content = as_object(reply.content)
+    if content is None:
+        problem = "the content is not an object"
+    else:
+        found = _validate(model, cast("dict[str, JsonValue]", content))
+        if not isinstance(found, str):
+            return found
+        problem = found
+    # Outside of `except`, so that pydantic's error, which holds the values, is not even the context of ours.
+    raise DecodeError(problem, status=reply.status, method=method, path=path)
+
+
+def parse_rows(model: type[_M], reply: Reply, *, method: str, path: str) -> list[_M]:
+    """Make models of a list; an object keyed by id, and one record alone, are lists too (see `as_list`).
+
+    Args:
+        model: The model.
+        reply: The reply.
+        method: HTTP method of the request, for the error.
+        path: Path of the request, for the error.
+
+    Raises:
+        DecodeError: The content is no list of records, or a record lacks what makes it one, such as its id.
+    """
+    rows = as_list(reply.content)
+    problem = "the content is not a list"
+    if rows is not None:
+        models: list[_M] = []
+        for number, row in enumerate(rows):
+            found = _validate(model, row) if isinstance(row, dict) else "it is not an object"
+            if isinstance(found, str):
+                problem = f"record {number}: {found}"
+                break
+            models.append(found)
+        else:
+            return models
+    raise DecodeError(problem, status=reply.status, method=method, path=path)
+
+
+def _validate(model: type[_M], given: dict[str, JsonValue], *, again: bool = True) -> _M | str:
+    """Give the model, or in words why there is none."""
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        # Field names and error types only: pydantic's own text has the values.
+        problems = error.errors(include_url=False, include_context=False, include_input=False)
+    names = {str(item["loc"][0]) for item in problems if item["loc"]}
+    optional = {str(f.alias) for f in model.model_fields.values() if not f.is_required()} - model.firm
+    if not again or not names or not names <= optional:
+        return "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['type']}" for item in problems[:5])
+    _log.warning("%s: could not read %s; taken as None", model.__name__, ", ".join(sorted(names)))
+    kept = {key: value for key, value in given.items() if key not in names}
+    return _validate(model, {**kept, _UNREADABLE: {name: given[name] for name in sorted(names)}}, again=False)
