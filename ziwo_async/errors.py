@@ -21,7 +21,9 @@ can help (``retryable``)::
       ProtocolError                the peer spoke, but not the protocol
         BadFrame                   a frame that is no JSON-RPC, too large or too deep
       ApiError                     a REST answer that is an error
-        NotFound, Conflict, RateLimited, ServerError, DecodeError
+        NotFound                   no such thing, or no such route
+          RecordingNotReady        no recording of this call (yet)
+        Conflict, RateLimited, ServerError, DecodeError
       VertoError                   a Verto request was refused (code, message)
       CallError                    something about one call
         CallRefused                the server did not take the call
@@ -72,6 +74,7 @@ __all__ = [
     "NotFound",
     "ProtocolError",
     "RateLimited",
+    "RecordingNotReady",
     "RequestTimeout",
     "ServerError",
     "SessionTakenOver",
@@ -197,6 +200,12 @@ class ApiError(ZiwoError):
 
 class NotFound(ApiError):
     """HTTP 404: no such thing, or a route this server does not have."""
+
+
+class RecordingNotReady(NotFound):
+    """There is no recording of this call: not yet (it takes a while after the hangup), or not at all."""
+
+    retryable = True
 
 
 class Conflict(ApiError):
