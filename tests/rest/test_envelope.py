@@ -204,4 +204,4 @@ def test_the_error_for_a_status(status, kind):
     ],
 )
 def test_retry_after(header, expected):
-    assert retry_after_seconds(header, now=1_000_000) == expected
+    assert retry_after_seconds(header, now=lambda: 1_000_000) == expected

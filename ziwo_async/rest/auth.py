@@ -13,7 +13,7 @@ import hmac
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import aiohttp
@@ -180,16 +180,16 @@ class Token:
         value: The token.
         by_password: Whether we got it by logging in, so that another login can renew it.
         generation: Counts the tokens of one authenticator.
+        header: The token as it is sent.
     """
 
     value: SecretStr
     by_password: bool
     generation: int
+    header: Header = field(init=False, repr=False)
 
-    @property
-    def header(self) -> Header:
-        """The token as it is sent."""
-        return Header("access_token", self.value)
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "header", Header("access_token", self.value))
 
 
 class Authenticator:

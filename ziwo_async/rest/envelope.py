@@ -8,7 +8,7 @@ integrators).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, cast
 
@@ -193,25 +193,25 @@ def not_json(body: bytes, *, status: int, method: str, path: str) -> DecodeError
     )
 
 
-def retry_after_seconds(header: str | None, *, now: float) -> float | None:
+def retry_after_seconds(header: str | None, *, now: Callable[[], float]) -> float | None:
     """Read a `Retry-After` header: seconds (a fraction is fine) or an HTTP date.
 
     Args:
         header: The value of the header, None when there is none.
-        now: The present as seconds since the epoch, for dates.
+        now: Gives the present as seconds since the epoch, for dates.
 
     Returns:
         Seconds to wait, 0 or more; None when there is no readable header.
     """
-    from email.utils import parsedate_to_datetime
-
     if header is None:
         return None
+    from email.utils import parsedate_to_datetime  # slow to import, and rarely needed
+
     text = header.strip()
     if text.isascii() and text.replace(".", "", 1).isdecimal() and len(text) < 16:
         return float(text)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now())
     except (ValueError, OverflowError, OSError):
         return None
 

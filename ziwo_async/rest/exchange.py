@@ -31,7 +31,7 @@ MAX_BODY = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Answer:
     """A whole answer.
 
@@ -101,8 +101,7 @@ class Exchange:
         started = time.monotonic()
         failure: ZiwoError
         try:
-            async with asyncio.timeout(limit):
-                answer = await self._talk(request, header)
+            answer = await self._talk(request, header, limit)
         except ZiwoError:
             raise
         except (aiohttp.ClientError, OSError) as error:
@@ -162,7 +161,7 @@ class Exchange:
             logger.debug("%s %s failed: %s", request.method, request.path, type(failure).__name__)
             raise failure
         _log_answer(request, response.status, started)
-        pause = retry_after_seconds(response.headers.get("Retry-After"), now=time.time())
+        pause = retry_after_seconds(response.headers.get("Retry-After"), now=time.time)
         if ours:
             self._note_pause(response.status, pause)
         try:
@@ -195,7 +194,7 @@ class Exchange:
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
-    async def _talk(self, request: Prepared, header: Header | None) -> Answer:
+    async def _talk(self, request: Prepared, header: Header | None, limit: float) -> Answer:
         headers = {"Accept": "application/json"}
         if request.content_type is not None:
             headers["Content-Type"] = request.content_type
@@ -209,7 +208,7 @@ class Exchange:
             raise_for_status=False,
             middlewares=(guard,) if request.method == "GET" else (guard, never_resend),
             ssl=self._ssl if self._ssl is not None else True,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._timeouts.connect),
+            timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self._timeouts.connect, ceil_threshold=limit + 1),
         ) as response:
             body = await _read(response)
             return Answer(
@@ -217,7 +216,7 @@ class Exchange:
                 body=body or b"",
                 too_large=body is None,
                 location=response.headers.get("Location"),
-                retry_after=retry_after_seconds(response.headers.get("Retry-After"), now=time.time()),
+                retry_after=retry_after_seconds(response.headers.get("Retry-After"), now=time.time),
             )
 
     async def _pass_the_gate(self, request: Prepared) -> None:
@@ -313,10 +312,15 @@ def _log_answer(request: Prepared, status: int, started: float) -> None:
 
 async def _read(response: aiohttp.ClientResponse) -> bytes | None:
     """Read a body; None when it is too large."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(_CHUNK):
+    content = response.content
+    first = await content.readany()
+    if content.at_eof():
+        return first  # the ordinary case: it came in one piece
+    body = bytearray(first)
+    while len(body) <= MAX_BODY:
+        chunk = await content.readany()
+        if not chunk:
+            return bytes(body)
         body += chunk
-        if len(body) > MAX_BODY:
-            response.close()  # or leaving the response would read on to its end
-            return None
-    return bytes(body)
+    response.close()  # or leaving the response would read on to its end
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeAlias
 from urllib.parse import quote, unquote, urlencode
 
@@ -82,10 +83,18 @@ def prepare(
     Raises:
         ConfigError: The method is not one of the five, the path could lead elsewhere, or there are two bodies.
     """
-    if method not in _METHODS:
-        raise ConfigError(f"{method!r} is not one of the methods {', '.join(sorted(_METHODS))}")
+    _check(method, path)
     if form is not None and json is not None:
         raise ConfigError(f"{method} {_shown(path)} has two bodies: give form or json, not both")
+    query = urlencode(list(_pairs(params))) if params else ""
+    url = URL(f"{base_url}{path}" + (f"?{query}" if query else ""), encoded=True)
+    return Prepared(method=method, path=path, url=url, form=form, json=json, has_json=json is not None)
+
+
+@lru_cache(maxsize=512)
+def _check(method: str, path: str) -> None:
+    if method not in _METHODS:
+        raise ConfigError(f"{method!r} is not one of the methods {', '.join(sorted(_METHODS))}")
     if not path.startswith("/"):
         raise ConfigError(f"the path {_shown(path)} must start with '/': it is relative to the REST address")
     if "?" in path or "#" in path:
@@ -97,9 +106,6 @@ def prepare(
     # Decoded, because a server or a proxy may decode before it looks for dots.
     if any(part in {".", ".."} for part in re.split(r"[/\\]", unquote(path))):
         raise ConfigError(f"the path {_shown(path)} has a '.' or '..' segment")
-    query = urlencode(list(_pairs(params))) if params else ""
-    url = URL(f"{base_url}{path}" + (f"?{query}" if query else ""), encoded=True)
-    return Prepared(method=method, path=path, url=url, form=form, json=json, has_json=json is not None)
 
 
 def redirected(address: str, *, base: URL | None = None) -> Prepared:

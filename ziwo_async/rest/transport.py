@@ -168,7 +168,7 @@ class Transport:
             if answer.status == 401:
                 raise BadCredentials(f"{method} {path}: the server refuses the {credential.replace('none', 'request')}")
             return self._reply(request, answer)
-        token = await self._auth.token()
+        token = self._auth.current or await self._auth.token()
         answer = await self._sent(request, token.header)
         if self._worth_a_login(request, token, answer.status):
             refused_with = answer.status
@@ -277,20 +277,22 @@ class Transport:
 
     async def _sent(self, request: Prepared, header: Header | None) -> Answer:
         """Send, with retries for reads. Gives any answer but 429 and 5xx, which are raised."""
-
-        async def once() -> Answer:
-            answer = await self._exchange.send(request, header, limit=self._timeouts.request)
-            if answer.status == 429 or answer.status >= 500:
-                raise self._error(request, answer.status, answer.body, answer.retry_after)
-            return answer
-
-        return await self._retried(once) if request.method == "GET" else await once()
-
-    async def _retried(self, once: Callable[[], Awaitable[_T]]) -> _T:
+        if request.method != "GET":
+            return await self._sent_once(request, header)
         try:
-            return await once()
+            return await self._sent_once(request, header)
         except ZiwoError as error:
-            failed = error  # the ordinary case, success, does not pay for the machinery below
+            failed = error  # the ordinary case, success, does not pay for the machinery of retries
+        return await self._retried(lambda: self._sent_once(request, header), failed)
+
+    async def _sent_once(self, request: Prepared, header: Header | None) -> Answer:
+        answer = await self._exchange.send(request, header, limit=self._timeouts.request)
+        if answer.status == 429 or answer.status >= 500:
+            raise self._error(request, answer.status, answer.body, answer.retry_after)
+        return answer
+
+    async def _retried(self, once: Callable[[], Awaitable[_T]], failed: ZiwoError | None = None) -> _T:
+        """Try until it works; `failed` is what the first try, done already, raised."""
         async for attempt in stamina.retry_context(
             on=self._backoff,
             attempts=self._retry.attempts,
@@ -300,8 +302,9 @@ class Transport:
             wait_jitter=self._retry.base,
         ):
             with attempt:
-                if attempt.num == 1:
-                    raise failed
+                if failed is not None:
+                    error, failed = failed, None
+                    raise error
                 return await once()
         raise AssertionError("stamina raises the last error")  # pragma: no cover
 

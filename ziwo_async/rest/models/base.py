@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Annotated, ClassVar, TypeAlias, TypeVar, cast
 
 from pydantic import (
@@ -17,6 +18,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     JsonValue,
+    PlainValidator,
     ValidationError,
     model_validator,
 )
@@ -72,8 +74,8 @@ class Model(BaseModel):
             return value
         given = cast("dict[str, JsonValue]", value)
         known = cls._known
-        unknown = [key for key in given if key not in known]
-        return {**given, **{key: _hidden_field(key, given[key]) for key in unknown}} if unknown else given
+        unknown = {key: item for key, item in given.items() if key not in known}
+        return {**given, **cast("dict[str, JsonValue]", hide_secrets(unknown))} if unknown else given
 
     @property
     def unreadable(self) -> Mapping[str, JsonValue]:
@@ -83,17 +85,25 @@ class Model(BaseModel):
 
 def hide_secrets(value: JsonValue) -> JsonValue:
     """Replace every secret in open data (live calls carry the agent's `ccPassword`; source: Android SDK)."""
-    if isinstance(value, list):
-        return [hide_secrets(item) for item in value]
     if isinstance(value, dict):
-        return {key: _hidden_field(key, item) for key, item in value.items()}
+        return {
+            key: item
+            if item is None
+            else _HIDDEN
+            if _is_secret(key)
+            else hide_secrets(item)
+            if isinstance(item, (dict, list))
+            else item
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [hide_secrets(item) if isinstance(item, (dict, list)) else item for item in value]
     return value
 
 
-def _hidden_field(key: str, value: JsonValue) -> JsonValue:
-    if key.lower().replace("_", "").replace("-", "") in _SECRET_KEYS:
-        return value if value is None else _HIDDEN
-    return hide_secrets(value) if isinstance(value, (dict, list)) else value
+@lru_cache(maxsize=4096)
+def _is_secret(key: str) -> bool:
+    return key.lower().replace("_", "").replace("-", "") in _SECRET_KEYS
 
 
 def _empty_is_none(value: object) -> object:
@@ -105,7 +115,7 @@ def _utc(value: datetime) -> datetime:
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
-Open: TypeAlias = Annotated[JsonValue, BeforeValidator(hide_secrets)]
+Open: TypeAlias = Annotated[JsonValue, PlainValidator(hide_secrets)]
 """Data whose shape is not known for certain; secrets in it are hidden."""
 Utc: TypeAlias = Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(_empty_is_none)]
 """A moment, always in UTC; an empty text is None."""
