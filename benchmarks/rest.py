@@ -1,7 +1,7 @@
 """Requests per CPU-second with typed models, as a ratio to raw aiohttp that decodes the same answers to a dict.
 
-Both sides ask the same server for the same answer of 1 kB in the same run, each in a fresh process, in turns; the server
-is a third process. What is measured is the client process's CPU time (user + system). The last line is
+Both sides ask the same server for the same answer of 1 kB in the same run, each in a fresh process, in turns; the
+server is a third process. What is measured is the client process's CPU time (user + system). The last line is
 `ratio: N.NN (goal 0.80)`: our requests per CPU-second over the floor's.
 
     python benchmarks/rest.py [--requests 4000] [--workers 10] [--rounds 7] [--profile]
