@@ -35,6 +35,7 @@ can help (``retryable``)::
         FlowBroken                 strict_flows: the call left the documented flow
       LedgerError                  the stored ledger of the calls cannot be read or written
       ExpectTimeout                (also TimeoutError) the awaited event did not come
+      SpendRefused                 the program's own SpendPolicy forbids it; nothing was sent
       StreamOverflow               an event stream with overflow="fail" was read too slowly
       ClientClosed                 the client is closed, or closes now
 
@@ -44,7 +45,7 @@ No error ever carries a password, a token or a session id.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Literal
 
 __all__ = [
     "ApiError",
@@ -78,6 +79,7 @@ __all__ = [
     "RequestTimeout",
     "ServerError",
     "SessionTakenOver",
+    "SpendRefused",
     "StreamOverflow",
     "TokenExpired",
     "TransferFailed",
@@ -92,10 +94,11 @@ class ZiwoError(Exception):
     """Base of every error this package raises.
 
     Attributes:
-        retryable: Whether the same call may succeed when made again later, unchanged.
+        retryable: Whether the same call may succeed when made again later, unchanged. A class says what is usual;
+            where another try could call a customer twice, the error itself says no.
     """
 
-    retryable: ClassVar[bool] = False
+    retryable: bool = False
 
 
 class ConfigError(ZiwoError):
@@ -333,6 +336,33 @@ class ExpectTimeout(ZiwoError, TimeoutError):
     """The awaited event did not come within the time given."""
 
     retryable = True
+
+
+class SpendRefused(ZiwoError):
+    """The program's own `SpendPolicy` forbids what would cost money or ring somebody. Nothing was sent.
+
+    `retryable` is True for the reason `rate` only.
+
+    Attributes:
+        reason: `prefix`: the number has none of the allowed ones. `rate`: too many within a minute. `dry run`: nothing
+            is allowed out.
+        number: The number as it was given; None when there is none (eavesdrop).
+        retry_after: Seconds until the rate has room again; None for the other reasons.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: Literal["prefix", "rate", "dry run"],
+        number: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.number = number
+        self.retry_after = retry_after
+        self.retryable = reason == "rate"
 
 
 class StreamOverflow(ZiwoError):
