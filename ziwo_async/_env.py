@@ -20,6 +20,7 @@ class Environment(TypedDict):
     api_url: str | None
     verto_url: str | None
     position: str | None
+    api_key: SecretStr | None
 
 
 class _Variables(BaseSettings):
@@ -33,6 +34,7 @@ class _Variables(BaseSettings):
     api_url: str | None = None
     verto_url: str | None = None
     position: str | None = None
+    api_key: SecretStr | None = None
 
 
 def read_environment() -> Environment:
@@ -46,4 +48,5 @@ def read_environment() -> Environment:
         api_url=found.api_url,
         verto_url=found.verto_url,
         position=found.position,
+        api_key=found.api_key,
     )

@@ -25,13 +25,13 @@ from .phone.media import MediaEngine
 from .phone.owner import finish
 from .phone.phone import CallsOnStop, Phone
 from .phone.streams import EventStream, Expectation, Overflow
-from .rest.own_agent import OwnAgentResource
+from .rest.api import RestApi
 from .rest.auth import Credentials, CredentialsProvider
 from .rest.envelope import Reply
 from .rest.prepared import Form, Params
-from .rest.session import SessionResource
-from .rest.transport import Transport
+from .rest.transport import CredentialKind, Transport
 from .router import Router
+from .spend import SpendGuard, SpendPolicy
 
 if TYPE_CHECKING:
     import aiohttp
@@ -54,7 +54,7 @@ EXIT_CODES = {
 """Exit codes of `run()`: how the program ended."""
 
 
-class ZiwoClient:
+class ZiwoClient(RestApi):
     """A ZIWO contact centre, seen as one user.
 
     ```python
@@ -73,12 +73,14 @@ class ZiwoClient:
         password: str | SecretStr | None = None,
         token: str | SecretStr | None = None,
         credentials: CredentialsProvider | None = None,
+        api_key: str | SecretStr | None = None,
         position: str | None = None,
         api_url: str | None = None,
         verto_url: str | None = None,
         http: aiohttp.ClientSession | None = None,
         router: Router | None = None,
         media: MediaEngine | None = None,
+        spend: SpendPolicy | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
         reconnect: ReconnectPolicy | None = None,
@@ -100,12 +102,15 @@ class ZiwoClient:
             password: Their password.
             token: An access token from elsewhere, instead of (or before) user and password.
             credentials: An async function that gives credentials, asked at each login; instead of the three above.
+            api_key: The instance's key for CTI routes (`ziwo.cti`), from ZIWO's support. With it alone, only those can
+                be used.
             position: Name of the agent's position; `agent-<ccLogin>` by default.
             api_url: REST address, instead of the one made from the name.
             verto_url: Phone address, instead of the one the server tells.
             http: An aiohttp session to borrow; it is never closed here.
             router: Handlers to start with.
             media: Makes the media of calls; by default there is no audio.
+            spend: What may be dialled, and how often: asked before each click to call, dial and eavesdrop.
             timeouts: Time limits.
             retry: How REST reads are retried.
             reconnect: How the phone reconnects.
@@ -127,27 +132,30 @@ class ZiwoClient:
         if credentials is not None and (username or password or token):
             raise ConfigError("give either credentials= or username, password and token; not both")
         secret = SecretStr(password) if isinstance(password, str) else password
-        key = SecretStr(token) if isinstance(token, str) else token
+        given = SecretStr(token) if isinstance(token, str) else token
+        key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         self._settings = Settings(
             contact_center=contact_center,
             username=username,
             password=secret,
-            token=key,
+            token=given,
+            api_key=key,
             needs_login=credentials is None,
             api_url=api_url,
             verto_url=verto_url,
             position=position,
         )
-        self._transport = Transport(
-            self._settings.base_url,
-            credentials or Credentials(username=username, password=secret, token=key),
-            http=http,
-            timeouts=timeouts,
-            retry=retry,
-            ssl=ssl,
+        if credentials is None and (given is not None or username is not None):
+            proof: Credentials | CredentialsProvider | None = Credentials(
+                username=username, password=secret, token=given
+            )
+        else:
+            proof = credentials
+        transport = Transport(
+            self._settings.base_url, proof, api_key=key, http=http, timeouts=timeouts, retry=retry, ssl=ssl
         )
-        self.session = SessionResource(self._transport)
-        self.agent = OwnAgentResource(self._transport)
+        guard = SpendGuard(spend) if spend is not None else None
+        super().__init__(transport, guard)
         self._timeouts = timeouts or Timeouts()
         self._autologin = autologin
         self._connected_position = False
@@ -164,6 +172,7 @@ class ZiwoClient:
             connector=connector,
             ledger=ledger,
             limiter=login_limiter,
+            guard=guard,
             tls=ssl,
             on_ready=self._position_connected,
             strict_flows=strict_flows,
@@ -177,6 +186,7 @@ class ZiwoClient:
         http: aiohttp.ClientSession | None = None,
         router: Router | None = None,
         media: MediaEngine | None = None,
+        spend: SpendPolicy | None = None,
         timeouts: Timeouts | None = None,
         reconnect: ReconnectPolicy | None = None,
         buffers: Buffers | None = None,
@@ -187,12 +197,13 @@ class ZiwoClient:
         """Make a client from the environment.
 
         Read are `ZIWO_CONTACT_CENTER`, `ZIWO_USERNAME` and `ZIWO_PASSWORD` (or `ZIWO_TOKEN`), and where set
-        `ZIWO_API_URL`, `ZIWO_VERTO_URL` and `ZIWO_POSITION`. Nothing else reads the environment.
+        `ZIWO_API_URL`, `ZIWO_VERTO_URL`, `ZIWO_POSITION` and `ZIWO_API_KEY`. Nothing else reads the environment.
 
         Args:
             http: An aiohttp session to borrow.
             router: Handlers to start with.
             media: Makes the media of calls.
+            spend: What may be dialled, and how often.
             timeouts: Time limits.
             reconnect: How the phone reconnects.
             buffers: How many events may wait for handlers.
@@ -209,12 +220,14 @@ class ZiwoClient:
             username=settings.username,
             password=settings.password,
             token=settings.token,
+            api_key=settings.api_key,
             position=settings.position,
             api_url=settings.api_url,
             verto_url=settings.verto_url,
             http=http,
             router=router,
             media=media,
+            spend=spend,
             timeouts=timeouts,
             reconnect=reconnect,
             buffers=buffers,
@@ -224,7 +237,8 @@ class ZiwoClient:
         )
 
     def __repr__(self) -> str:
-        return f"<ZiwoClient {self._settings.base_url} {self._settings.username or 'by token'}>"
+        by = "by api_key" if self._settings.token is None and self._settings.api_key is not None else "by token"
+        return f"<ZiwoClient {self._settings.base_url} {self._settings.username or by}>"
 
     # -- life ------------------------------------------------------------------
 
@@ -342,7 +356,14 @@ class ZiwoClient:
     # -- REST ------------------------------------------------------------------
 
     async def request(
-        self, method: str, path: str, *, params: Params | None = None, form: Form | None = None, json: JsonValue = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        form: Form | None = None,
+        json: JsonValue = None,
+        credential: CredentialKind = "token",
     ) -> Reply:
         """Send any REST request: the door to every route that has no method of its own here.
 
@@ -352,11 +373,12 @@ class ZiwoClient:
             params: Query parameters.
             form: Body, form-encoded.
             json: Body, as JSON; not together with `form`.
+            credential: What the request proves itself with: the access `token`, the `api_key` (CTI), or `none`.
 
         Raises:
             ZiwoError: See `errors`; each failure has its class.
         """
-        return await self._transport.request(method, path, params=params, form=form, json=json)
+        return await self._transport.request(method, path, params=params, form=form, json=json, credential=credential)
 
     # -- the phone's login -----------------------------------------------------
 

@@ -266,7 +266,9 @@ class Settings:
         api_url: REST address that overrides the one made from the name; https, or http on loopback.
         verto_url: Phone websocket address that overrides the one the server tells; wss, or ws on loopback.
         position: Name of the agent's position (device); the server's default when None.
-        needs_login: Whether a token, or user and password, must be here; False when a provider gives the credentials.
+        api_key: The instance's key for CTI routes; with it alone, only those can be used.
+        needs_login: Whether a token, or user and password, must be here unless there is an api_key; False when a
+            provider gives the credentials.
 
     Raises:
         ConfigError: A value is wrong, or there is nothing to connect to.
@@ -279,6 +281,7 @@ class Settings:
     api_url: str | None = None
     verto_url: str | None = None
     position: str | None = None
+    api_key: SecretStr | None = None
     needs_login: bool = True
 
     def __post_init__(self) -> None:
@@ -294,7 +297,8 @@ class Settings:
         if self.verto_url is not None:
             checked = check_url(self.verto_url, scheme="wss", what="verto_url (ZIWO_VERTO_URL)")
             object.__setattr__(self, "verto_url", checked)
-        if self.needs_login and self.token is None:
+        only_a_key = self.api_key is not None and self.username is None and self.password is None
+        if self.needs_login and self.token is None and not only_a_key:
             self._check_login()
 
     def _check_login(self) -> None:
@@ -320,8 +324,8 @@ class Settings:
     def from_env(cls) -> Self:
         """Read the settings from `ZIWO_*` environment variables.
 
-        They are ZIWO_CONTACT_CENTER, ZIWO_USERNAME, ZIWO_PASSWORD, ZIWO_TOKEN, ZIWO_API_URL, ZIWO_VERTO_URL and
-        ZIWO_POSITION. An empty variable counts as not set.
+        They are ZIWO_CONTACT_CENTER, ZIWO_USERNAME, ZIWO_PASSWORD, ZIWO_TOKEN, ZIWO_API_URL, ZIWO_VERTO_URL,
+        ZIWO_POSITION and ZIWO_API_KEY. An empty variable counts as not set.
 
         Raises:
             ConfigError: A variable is missing or wrong; the text names it and says what to set.

@@ -110,6 +110,13 @@ def _empty_is_none(value: object) -> object:
     return None if value == "" else value
 
 
+def _seconds(value: object) -> object:
+    if isinstance(value, str):
+        # Presence has every figure as text (source: Android SDK).
+        return float(value) if value.isascii() and value.isdecimal() and len(value) < 16 else value or None
+    return value
+
+
 def _utc(value: datetime) -> datetime:
     # Answers are in UTC and say so with a Z (source: ZIWO docs, call trackers); one that does not say it is taken so.
     return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -119,7 +126,7 @@ Open: TypeAlias = Annotated[JsonValue, PlainValidator(hide_secrets)]
 """Data whose shape is not known for certain; secrets in it are hidden."""
 Utc: TypeAlias = Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(_empty_is_none)]
 """A moment, always in UTC; an empty text is None."""
-Seconds: TypeAlias = Annotated[timedelta | None, BeforeValidator(_empty_is_none)]
+Seconds: TypeAlias = Annotated[timedelta | None, BeforeValidator(_seconds)]
 """A length of time, sent as a number of seconds."""
 
 
