@@ -289,12 +289,14 @@ class Call:
 
         Raises:
             BadArgument: It is no number.
+            SpendRefused: The program's own `SpendPolicy` forbids it.
             TransferFailed: The server refused, for instance because nobody is on the other end.
             WrongState: The call is not answered.
             ConnectionLost: The connection ended first.
         """
         check_number(to, "transfer")
         self._core.check_open()
+        self._core.commands.spend("transfer", to)
         await self._request_modify("transfer", destination=to)
 
     async def attended_transfer(self, to: str) -> AttendedTransfer:
@@ -308,11 +310,14 @@ class Call:
 
         Raises:
             BadArgument: It is no number.
+            SpendRefused: The program's own `SpendPolicy` forbids the consultation call; the customer was not put on
+                hold.
             CallRefused: The consultation call was not taken; the customer is off hold again.
             WrongState: The call is not answered.
             ConnectionLost: The connection ended first.
         """
         check_number(to, "attended_transfer")
+        self._core.commands.spend("consult", to)
         if self.state is not DialogState.HELD:
             await self.hold()
         try:

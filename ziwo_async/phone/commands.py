@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import MediaError, RequestTimeout, WrongState, ZiwoError
 from ..events import DialogState
+from ..spend import SpendGuard, SpendKind
 from ..verto.effects import Effect, Send
 from ..verto.session import Phase
 
@@ -24,7 +25,12 @@ _DIAL_WITHIN = 15.0
 
 
 class Commands:
-    """The commands of one phone."""
+    """The commands of one phone.
+
+    Attributes:
+        guard: What the program may spend; None for everything. Asked for what the program wants, and not for what the
+            server asks (`dial_asked`).
+    """
 
     def __init__(self, core: PhoneCore) -> None:
         """Made by the core.
@@ -33,6 +39,19 @@ class Commands:
             core: The phone's working parts.
         """
         self._core = core
+        self.guard: SpendGuard | None = None
+
+    def spend(self, kind: SpendKind, number: str) -> None:
+        """Ask the guard, before anything is done. A phone that could not call anyway says so first, and counts nothing.
+
+        Raises:
+            SpendRefused: The policy forbids it.
+            ConnectionLost: The phone is away.
+            ClientClosed: The phone is not started, or closed.
+        """
+        if self.guard is not None:
+            self._core.check_open(new_call=kind != "transfer")
+            self.guard.check(kind, number)
 
     async def dial_new(
         self, number: str, *, user_variables: dict[str, str | bool] | None = None, primary: str | None = None
@@ -164,7 +183,7 @@ class Commands:
             _log.warning("the server asked to pick up call %s, which failed: %s", call_id, error)
 
     async def dial_asked(self, number: str, call_id: str) -> None:
-        """Call a number because the server asks for it (`verto.dial`)."""
+        """Call a number because the server asks for it (`verto.dial`); the guard is not asked (see `spend`)."""
         try:
             async with asyncio.timeout(_DIAL_WITHIN):
                 await self.dial(number, call_id, user_variables=None, primary=None)

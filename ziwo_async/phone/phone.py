@@ -16,6 +16,7 @@ from ..config import Buffers, Liveness, ReconnectPolicy, Timeouts
 from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
 from ..events import Destroy, SessionClosed
 from ..router import Router
+from ..spend import SpendGuard
 from ..verto.frames import JsonObject
 from ..verto.session import Phase, SessionMachine
 from .account import AccountProvider
@@ -67,6 +68,7 @@ class Phone:
         new_id: Callable[[], str] = _new_id,
         ledger: LedgerStore | None = None,
         limiter: LoginLimiter = PROCESS_LIMITER,
+        guard: SpendGuard | None = None,
     ) -> None:
         """Make a phone; no I/O happens yet. `ZiwoClient` does this for you.
 
@@ -88,6 +90,7 @@ class Phone:
             rng: Jitter of the reconnect delays; by default seeded by the system.
             ledger: Where to keep what another process needs to take the calls over; by default in memory only.
             limiter: How many phones may log in within a second; by default shared by all phones of the process.
+            guard: What the program may spend: asked by `dial`, transfers and consultation calls.
             new_id: Makes the session id and the ids of calls; by default random UUIDs, which nobody can guess.
         """
         self.router = router or Router()
@@ -108,6 +111,7 @@ class Phone:
         self._core.failed = self._fail
         if ledger is not None:
             self._core.keeper = LedgerKeeper(ledger, session, clock, limit=self._timeouts.close)
+        self._core.commands.guard = guard
         self._limiter = limiter
         self._own_session = session_id is not None
         self._account = account
@@ -389,6 +393,7 @@ class Phone:
 
         Raises:
             BadArgument: It is no number.
+            SpendRefused: The program's own `SpendPolicy` forbids it.
             CallRefused: The server did not take the call.
             MediaError: The media engine failed.
             ConnectionLost: The phone is away, or the connection ended first.
@@ -399,6 +404,7 @@ class Phone:
         given = dict(variables) if variables else None
         if call_id is not None and (not call_id or not call_id.isprintable()):
             raise BadArgument("dial: a call id must be a printable string that is not empty")
+        self._core.commands.spend("dial", number)
         if call_id is None:
             return await self._core.commands.dial_new(number, user_variables=given)
         return await self._core.commands.dial(number, call_id, user_variables=given, primary=None)
