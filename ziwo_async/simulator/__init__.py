@@ -12,32 +12,46 @@ from that server; `tests/simulator/test_transcripts.py` compares the two. There 
 
 from __future__ import annotations
 
+from .api import Quirks
 from .calls import SimCall
 from .clock import Clock
+from .customers import CustomerRecord
 from .faults import Faults
+from .history import Cdr, History
 from .journal import Journal, JournalEntry
 from .legs import Leg, Outside, Party
+from .numbers import SimNumber
 from .options import ServerOptions
-from .people import Script, SimAgent, SimCustomer, SimQueue
+from .people import Script, SimAgent, SimCustomer
 from .problems import NotRunning, SimulatorError, UnknownAgent, WaitedInVain
+from .queues import SimQueue
 from .server import Simulator
+from .statuses import SimStatus
+from .trackers import SimTracker
 from .world import World
 
 __all__ = [
+    "Cdr",
     "Clock",
+    "CustomerRecord",
     "Faults",
+    "History",
     "Journal",
     "JournalEntry",
     "Leg",
     "NotRunning",
     "Outside",
     "Party",
+    "Quirks",
     "Script",
     "ServerOptions",
     "SimAgent",
     "SimCall",
     "SimCustomer",
+    "SimNumber",
     "SimQueue",
+    "SimStatus",
+    "SimTracker",
     "Simulator",
     "SimulatorError",
     "UnknownAgent",

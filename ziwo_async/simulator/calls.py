@@ -8,12 +8,14 @@ from .legs import Leg, LegState, Outside, Party
 from .problems import WaitedInVain
 
 if TYPE_CHECKING:
-    from .people import SimCustomer, SimQueue
+    from .people import SimCustomer
+    from .queues import SimQueue
     from .world import World
 
-__all__ = ["CallState", "SimCall"]
+__all__ = ["CallDirection", "CallState", "SimCall"]
 
 CallState: TypeAlias = LegState | Literal["waiting"]
+CallDirection: TypeAlias = Literal["inbound", "outbound", "internal", "service"]
 
 
 class SimCall:
@@ -24,6 +26,8 @@ class SimCall:
         customer: The customer; None for a call between agents.
         legs: Every agent leg the call ever had: forks to several sockets, and those after a transfer.
         outside: The far end on the trunk, when there is one.
+        direction: inbound, outbound, internal (between agents) or service (eavesdrop, an application).
+        did: The number that was dialled.
         whisper: Who hears the supervisor of an eavesdrop call: agent, both or none (set through REST).
     """
 
@@ -36,6 +40,8 @@ class SimCall:
         self.queue: SimQueue | None = None
         self.headers: dict[str, str] = {}
         self.ring_timeout: float | None = None
+        self.direction: CallDirection = "service"
+        self.did = ""
         self.whisper = "none"
 
     def __repr__(self) -> str:

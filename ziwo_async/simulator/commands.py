@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from ..verto.frames import JsonObject
 from .calls import SimCall
 from .legs import Outside, Party
-from .people import SimAgent, SimCustomer, SimQueue
+from .people import SimAgent, SimCustomer
 from .problems import SimulatorError
+from .queues import SimQueue
 
 if TYPE_CHECKING:
     from .routing import Router
@@ -41,6 +42,7 @@ class Commands:
         ring_timeout: float | None,
         call_id: str | None,
         variables: Mapping[str, str] | None,
+        did: str | None = None,
     ) -> SimCall:
         """A customer's call comes in; see `SimCustomer.dials`."""
         if wrong := [name for name in headers if not name.casefold().startswith("verto_h_")]:
@@ -55,6 +57,8 @@ class Commands:
         call = SimCall(self._world, outside.uuid, customer)
         call.outside = outside
         outside.call = call
+        call.direction = "inbound"
+        call.did = did or self._world.did_of(target if isinstance(target, SimQueue) else None)
         call.ring_timeout = ring_timeout
         call.headers = {
             "verto_h_primaryCallID": outside.uuid,
@@ -230,7 +234,26 @@ class Commands:
                     self._switch.show_soon(leg, watched.caller)
 
         on = caller or Party("Eavesdrop", agent.position)
-        return self.originate(supervisor, on, headers, call_id=call_id, on_answer=listen)
+        call = self.originate(supervisor, on, headers, call_id=call_id, on_answer=listen)
+        call.did = agent.ccLogin
+        return call
+
+    def click_to_call(self, agent: SimAgent, number: str) -> SimCall:
+        """Ring the agent's own position; the answer makes the server dial the number, whose script runs.
+
+        A number that begins with 00 leads where the one with + does (integrators use both).
+        """
+        if self._world.destination(number) is None and number.startswith("00"):
+            number = f"+{number.removeprefix('00')}"
+
+        def dial(call: SimCall) -> None:
+            leg = call.leg
+            if leg is not None and not leg.ended:
+                self._router.dial_for(leg, number)
+
+        call = self.originate(agent, Party(number, number), {}, on_answer=dial)
+        call.direction, call.did = self._world.direction_of(number), number
+        return call
 
     # ---- words to everybody ----------------------------------------------------------------------------------
 

@@ -8,32 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..verto.frames import JsonObject
+from .http_faults import HttpFaults
 from .journal import JournalEntry
 from .people import SimAgent
 from .problems import SimulatorError
 
 if TYPE_CHECKING:
-    from .rest import Rest
+    from .api import Rest
     from .verto_server import VertoServer
     from .verto_session import VertoSession
 
-__all__ = ["Faults", "HttpAnswer"]
-
-
-@dataclass(frozen=True, slots=True)
-class HttpAnswer:
-    """A scripted HTTP answer: `body` is sent as JSON when it is an object, else as text (HTML when it begins so)."""
-
-    status: int
-    headers: dict[str, str]
-    body: JsonObject | str | None
-    path: str | None
+__all__ = ["Faults"]
 
 
 @dataclass(slots=True)
@@ -42,13 +33,12 @@ class _Plan:
 
     failures: dict[str, deque[JsonObject]] = field(default_factory=dict[str, "deque[JsonObject]"])
     drops: dict[str, deque[bool]] = field(default_factory=dict[str, "deque[bool]"])
-    http: deque[HttpAnswer] = field(default_factory=deque["HttpAnswer"])
     duplicates: dict[str, int | None] = field(default_factory=dict[str, "int | None"])
     swaps: list[SimAgent] = field(default_factory=list[SimAgent])
 
 
-class Faults:
-    """The faults of one simulator.
+class Faults(HttpFaults):
+    """The faults of one simulator: those of its phones' sockets, and the `HttpFaults` of its REST API.
 
     Attributes:
         refusing: New Verto connections are reset at once.
@@ -58,8 +48,8 @@ class Faults:
     """
 
     def __init__(self, verto: VertoServer, rest: Rest) -> None:
+        super().__init__(rest)
         self._verto = verto
-        self._rest = rest
         self._plan = _Plan()
         self.refusing = False
         self.reply_delay = 0.0
@@ -288,42 +278,3 @@ class Faults:
         if not sessions:
             raise SimulatorError(f"agent {agent.ccLogin} has no Verto socket")
         return sessions
-
-    # ---- REST ------------------------------------------------------------------------------------------------
-
-    def expire_tokens(self) -> None:
-        """Every access token handed out so far is refused with 401 from now on."""
-        self._rest.expire_tokens()
-
-    def token_expired(self) -> None:
-        """The same as `expire_tokens`."""
-        self.expire_tokens()
-
-    def next_http(
-        self,
-        status: int,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: JsonObject | str | None = None,
-        path: str | None = None,
-        times: int = 1,
-    ) -> None:
-        """Script the answer to the next REST request(s).
-
-        Args:
-            status: HTTP status.
-            headers: Headers, such as `Retry-After` or `Location`.
-            body: An object is sent as JSON, text as HTML; None: an empty body.
-            path: Only for requests to this path; None: for any.
-            times: For how many requests.
-        """
-        answer = HttpAnswer(status, dict(headers or {}), body, path)
-        self._plan.http.extend([answer] * times)
-
-    def take_http(self, path: str) -> HttpAnswer | None:
-        """The answer scripted for this request (used by the REST server)."""
-        for answer in self._plan.http:
-            if answer.path in (None, path):
-                self._plan.http.remove(answer)
-                return answer
-        return None

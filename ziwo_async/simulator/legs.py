@@ -50,6 +50,8 @@ class Leg:
         spies_on: Uuid of the leg this one listens to: it ends with that leg.
         spied_agent: Agent whose calls this leg listens to, one after the other.
         silent: The client knows that it is over (its own bye), so no `verto.bye` is sent.
+        began_at: When it was made, in seconds since the epoch.
+        answered_at: When it was answered, in seconds since the epoch; 0: not yet.
     """
 
     call_id: str
@@ -78,6 +80,8 @@ class Leg:
     call: SimCall | None = None
     spies_on: str = ""
     spied_agent: SimAgent | None = None
+    began_at: float = 0.0
+    answered_at: float = 0.0
     timers: list[Timer] = field(default_factory=list["Timer"])
 
     @property

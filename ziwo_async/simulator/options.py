@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 __all__ = ["ServerOptions"]
 
@@ -32,6 +33,8 @@ class ServerOptions:
         require_candidates: An SDP of a WebRTC profile without a usable ICE candidate is refused, as FreeSWITCH
             does.
         close_timeout: How long a closed websocket may take to close its TCP connection.
+        recording_delay: From the end of a call until its recording is ready; 0: at once.
+        recording_format: `mp3`, which is silent; or `wav`, a tone. The route and the file's name say mp3 in any case.
         event_channels: Event channels (or their part before the first dot) an agent may use.
     """
 
@@ -50,4 +53,6 @@ class ServerOptions:
     max_message: int = 999_999
     require_candidates: bool = True
     close_timeout: float = 1.0
+    recording_delay: float = 0.0
+    recording_format: Literal["mp3", "wav"] = "mp3"
     event_channels: tuple[str, ...] = ("presence", "conference", "demo")

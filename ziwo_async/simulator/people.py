@@ -1,37 +1,34 @@
-"""Who is in the world: agents, customers, queues."""
+"""Who is in the world: agents and customers."""
 
 from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from ..verto.frames import JsonObject
+from .statuses import StatusLog
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .calls import SimCall
+    from .queues import SimQueue
     from .world import World
 
-__all__ = ["STATUSES", "AgentStatus", "Script", "SimAgent", "SimCustomer", "SimQueue"]
+__all__ = ["RIGHTS", "Script", "SimAgent", "SimCustomer"]
 
-AgentStatus: TypeAlias = Literal["Logged Out", "Available", "On Break", "Meeting", "Outgoing"]
-STATUSES: dict[int, AgentStatus] = {
-    0: "Logged Out",
-    1: "Available",
-    2: "On Break",
-    3: "Meeting",
-    4: "Outgoing",
-}
-"""Status numbers of `PUT /agents/status` and their texts (source: ZIWO's Android SDK)."""
+RIGHTS = frozenset({"admin", "eavesdrop"})
+"""What a user can be allowed: the routes of admins, and to listen to calls."""
 
 
 class SimAgent:
-    """An agent of the contact centre.
+    """An agent of the contact centre; or another user, who has no phone (`World.add_user`).
 
     Attributes:
         id: Numeric user id.
+        type: `agent`, or `admin` for a user without a phone.
+        rights: What the user may do: words of `RIGHTS`. REST refuses the rest with 403.
         ccLogin: Agent number, a string ("0011").
         cc_password: The secret half of the Verto password.
         username: E-mail for the REST login.
@@ -40,7 +37,14 @@ class SimAgent:
         effective_name: Name others are shown when this agent calls them (the directory's
             effective_caller_id_name); None: what the client sends.
         ready: `PUT /agents/autologin` was called: the agent gets calls of queues.
-        status: Presence.
+        status: Presence: the name of one of `World.statuses`.
+        status_comment: What was said with the last change of it.
+        status_log: For how long it was what.
+        photo: Hash of a stored file, or None.
+        country_code: Country of the profile.
+        language_code: Language of the profile.
+        device_token: Where pushes go, as an app registered it; empty: nowhere.
+        created_at: Seconds since the epoch.
     """
 
     def __init__(
@@ -57,9 +61,15 @@ class SimAgent:
         position: str,
         verto_password: str,
         effective_name: str | None,
+        rights: Iterable[str],
+        type: str,  # noqa: A002 (the name of ZIWO's field)
+        created_at: float,
     ) -> None:
         self._world = world
         self.id = number
+        self.type = type
+        self.rights = set(rights)
+        self.created_at = created_at
         self.ccLogin = cc_login
         self.first_name = first_name
         self.last_name = last_name
@@ -70,7 +80,13 @@ class SimAgent:
         self.effective_name = effective_name
         self._verto_password = verto_password
         self.ready = False
-        self.status: AgentStatus = "Logged Out"
+        self.status = "Logged Out"
+        self.status_comment = ""
+        self.status_log = StatusLog(self.status, created_at)
+        self.photo: str | None = None
+        self.country_code: str | None = "AE"
+        self.language_code: str | None = "en"
+        self.device_token = ""
 
     def __repr__(self) -> str:
         return f"SimAgent({self.ccLogin!r}, status={self.status!r}, connected={self.connected})"
@@ -93,13 +109,20 @@ class SimAgent:
         return self._world.is_connected(self)
 
     @property
+    def on_call(self) -> bool:
+        """Whether the agent has a call, be it a ringing one."""
+        return self._world.is_on_call(self)
+
+    @property
     def calls(self) -> list[SimCall]:
         """The calls that have a live leg of this agent, oldest first."""
         return [call for call in self._world.calls if any(x.agent is self and not x.ended for x in call.legs)]
 
-    def set_status(self, status: AgentStatus) -> None:
-        """Change the presence; a waiting queue call may ring as a consequence."""
+    def set_status(self, status: str, comment: str = "") -> None:
+        """Change the presence (the name of a status); a waiting queue call may ring as a consequence."""
         self.status = status
+        self.status_comment = comment
+        self.status_log.changed(status, self._world.now())
         self._world.agent_changed()
 
     def set_ready(self, ready: bool) -> None:
@@ -252,6 +275,7 @@ class SimCustomer:
         ring_timeout: float | None = None,
         call_id: str | None = None,
         variables: Mapping[str, str] | None = None,
+        did: str | None = None,
     ) -> SimCall:
         """Call an agent or a queue; returns when `verto.invite` is queued (or the call waits, or has failed).
 
@@ -262,6 +286,7 @@ class SimCustomer:
             ring_timeout: Seconds until NO_ANSWER; None: `ServerOptions.ring_timeout`.
             call_id: The agent leg's uuid; None: a new one.
             variables: Channel variables of the agent's leg (`verto_svar_*` are shown to the client).
+            did: The number that was dialled, for the call's record; None: one that leads to the target.
         """
         return self._world.running().commands.customer_dials(
             self,
@@ -270,6 +295,7 @@ class SimCustomer:
             ring_timeout=ring_timeout,
             call_id=call_id,
             variables=variables,
+            did=did,
         )
 
     def called(self, call: SimCall | None) -> None:
@@ -292,32 +318,3 @@ class SimCustomer:
             return None
 
         return await self._world.watch.until(look, timeout, lambda: f"nobody called {self.number}")
-
-
-class SimQueue:
-    """A queue: a call rings the first agent that is connected, ready and Available, in the order given."""
-
-    def __init__(self, world: World, name: str, agents: list[SimAgent]) -> None:
-        self._world = world
-        self.name = name
-        self.agents = agents
-        self.waiting: list[SimCall] = []
-
-    def __repr__(self) -> str:
-        return f"SimQueue({self.name!r}, {len(self.agents)} agents, {len(self.waiting)} waiting)"
-
-    def free_agent(self, tried: list[SimAgent]) -> SimAgent | None:
-        """The agent to ring next, or None."""
-        world = self._world
-        return next(
-            (
-                agent
-                for agent in self.agents
-                if agent not in tried
-                and agent.ready
-                and agent.status == "Available"
-                and world.is_connected(agent)
-                and not agent.calls
-            ),
-            None,
-        )

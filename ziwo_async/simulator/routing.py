@@ -44,10 +44,9 @@ class Hunt:
 
     def answered(self, leg: Leg) -> None:
         """A client's `verto.answer` was accepted. Who wins is settled a moment later: two may answer at once (s04)."""
-        leg.answered = True
+        self._switch.mark_answered(leg)
         if self._settling is None:
             self._settling = self._switch.clock.later(self._switch.options.answer_settle, self._settle)
-        self._switch.watch.poke()
 
     def _settle(self) -> None:
         self._settling = None
@@ -152,6 +151,8 @@ def join_as_pair(switch: Switch, calling: FarEnd, called: FarEnd) -> None:
         called.other = calling
         calling.other = called
         switch.later(calling, switch.options.bridge_delay, lambda: switch.show(calling, called_party))
+        switch.log.goes_on(calling)
+        switch.log.goes_on(called)
         switch.watch.poke()
 
 
@@ -237,8 +238,25 @@ class Router:
         if hunt is None:
             self._switch.end(leg, "USER_NOT_REGISTERED")
 
-    def call_outside(self, leg: Leg, customer: SimCustomer) -> None:
-        """Connect a leg to a customer (or a service) and let its script run."""
+    def dial_for(self, leg: Leg, number: str) -> None:
+        """The server dials a number and connects it to a leg that has been answered (click to call)."""
+        target = self._world.destination(number)
+        if target is None:
+            self._switch.end(leg, "UNALLOCATED_NUMBER")
+        elif isinstance(target, SimCustomer):
+            self.call_outside(leg, target, clicked=True)
+        else:
+            leg.callee = Party(OUTBOUND_NAME, target[0].position)
+            self._ring_for(leg, target[0])
+
+    def call_outside(self, leg: Leg, customer: SimCustomer, *, clicked: bool = False) -> None:
+        """Connect a leg to a customer (or a service) and let its script run.
+
+        Args:
+            leg: The agent's leg.
+            customer: Who is called.
+            clicked: The leg was answered before the customer is called (click to call).
+        """
         switch, script = self._switch, customer.script
         outside = Outside(
             uuid=switch.new_uuid(),
@@ -255,7 +273,7 @@ class Router:
             leg.call.outside = outside
             leg.call.customer = customer
         customer.called(leg.call)
-        if leg.answered:
+        if leg.answered and not clicked:
             return  # transferred to it: the leg has its media already, and is told nothing (s12)
         if script.refuse is not None:
             cause = script.refuse
@@ -275,6 +293,7 @@ class Router:
             return
         outside.answered = True
         switch.answer_to(leg)
+        switch.log.goes_on(outside)
         if not outside.service:
             party = outside.party
             switch.later(leg, switch.options.bridge_delay, lambda: switch.show(leg, party))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
+from .api import Rest
+from .call_log import CallLog
 from .clock import Clock
 from .commands import Commands
 from .faults import Faults
 from .journal import Journal
 from .options import ServerOptions
-from .rest import Rest
 from .routing import Router
 from .switch import Switch
 from .verto_server import VertoServer
@@ -42,6 +43,7 @@ class Simulator:
         faults: Faults to order.
         verto: The Verto server.
         switch: The channels.
+        call_log: Makes the history out of the calls.
         commands: What the back end can make the switch do.
 
     Raises:
@@ -75,8 +77,10 @@ class Simulator:
             rng=self.world.rng,
             watch=self.world.watch,
         )
+        self.call_log = CallLog(self.world, self.clock, self.options)
+        self.switch.log = self.call_log
         router = Router(self.world, self.switch)
-        self.rest = Rest(self.world, self.clock, self.journal)
+        self.rest = Rest(self.world, self.clock, self.journal, self.options)
         self.faults = Faults(self.verto, self.rest)
         self.commands = Commands(self.world, self.switch, router, self.verto)
         self.verto.switch = self.switch
@@ -116,6 +120,7 @@ class Simulator:
     async def _close(self) -> None:
         self.clock.close()
         self.switch.close()
+        self.call_log.close()
         try:
             await self.verto.close()
         finally:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..verto.frames import JsonObject
 from . import sdp as sdps
@@ -21,6 +21,9 @@ from .legs import FarEnd, Leg, Outside, Party
 from .options import ServerOptions
 from .people import SimAgent
 from .watch import Watch
+
+if TYPE_CHECKING:
+    from .call_log import CallLog
 
 __all__ = ["Socket", "Sockets", "Switch"]
 
@@ -56,11 +59,14 @@ class Sockets(Protocol):
 
 
 class Switch:
-    """All channels of a running simulator.
+    """All channels of a running simulator. `log` is set by `Simulator`.
 
     Attributes:
         legs: Live Verto channels by callID.
+        log: Is told what becomes of the calls.
     """
+
+    log: CallLog
 
     def __init__(
         self, *, sockets: Sockets, clock: Clock, options: ServerOptions, rng: random.Random, watch: Watch
@@ -145,7 +151,7 @@ class Switch:
         """`verto.answer`: a call the client dialled was answered; with the SDP only if no media frame had it."""
         if leg.ended or leg.answered:
             return
-        leg.answered = True
+        self.mark_answered(leg)
         params: JsonObject = {"callID": leg.call_id}
         if not leg.media_sent and leg.media is not None:
             leg.media_sent = True
@@ -158,7 +164,16 @@ class Switch:
 
     def add(self, leg: Leg) -> None:
         """A new channel exists."""
+        leg.began_at = self.clock.epoch()
         self.legs[leg.call_id] = leg
+        self.log.goes_on(leg)
+        self.watch.poke()
+
+    def mark_answered(self, leg: Leg) -> None:
+        """The leg is answered from now on."""
+        leg.answered = True
+        leg.answered_at = self.clock.epoch()
+        self.log.changed(leg)
         self.watch.poke()
 
     def later(self, owner: FarEnd, delay: float, callback: Callable[[], None]) -> Timer:
@@ -180,6 +195,8 @@ class Switch:
             for leg in (a, b):
                 if isinstance(leg, Leg) and spy.spied_agent is not None and spy.spied_agent is leg.agent:
                     self.show_soon(spy, leg.caller)
+        self.log.goes_on(a)
+        self.log.goes_on(b)
         self.watch.poke()
 
     def show_soon(self, leg: Leg, party: Party) -> None:
@@ -198,6 +215,7 @@ class Switch:
         leg.cause = cause
         leg.stop_timers()
         self.legs.pop(leg.call_id, None)
+        self.log.ended(leg)
         if not silent and not leg.silent and (leg.attached or leg.offered):
             self.send(leg, "verto.bye", {"callID": leg.call_id, "causeCode": code_of(cause), "cause": cause})
         other, leg.other = leg.other, None
@@ -227,6 +245,7 @@ class Switch:
         outside.ended = True
         outside.cause = cause
         outside.stop_timers()
+        self.log.ended(outside)
         leg, outside.other = outside.other, None
         hunt, outside.hunt = outside.hunt, None
         if hunt is not None:
@@ -292,6 +311,7 @@ class Switch:
                 leg.hunt.abandon()
             if isinstance(leg.other, Outside):
                 leg.other.stop_timers()
+            self.log.ended(leg)
         self.legs.clear()
         self.watch.poke()
 

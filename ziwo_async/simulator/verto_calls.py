@@ -79,6 +79,7 @@ def invite(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
     leg.media = _media(server, sdp) if isinstance(sdp, str) else None
     leg.variables.update(dialog_variables(params))
     call = SimCall(server.world, call_id, None)
+    call.direction, call.did = server.world.direction_of(number), number
     call.legs.append(leg)
     leg.call = call
     server.world.began(call)
@@ -130,9 +131,8 @@ def answer(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
         leg.hunt.answered(leg)
     elif not leg.answered:
         # The client's own outbound call: accepted too, and now it counts as answered (s23).
-        leg.answered = True
         leg.stop_timers()
-        server.switch.watch.poke()
+        server.switch.mark_answered(leg)
     return {}
 
 
@@ -249,6 +249,7 @@ def _hold(server: VertoServer, leg: Leg, action: str, result: Any) -> Outcome:
 
     def finish() -> JsonObject:
         leg.held = wanted
+        server.switch.log.changed(leg)
         server.switch.watch.poke()
         return dict(result())
 

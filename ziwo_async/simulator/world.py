@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from .people import SimAgent, SimCustomer, SimQueue
+from .directory import Directory
+from .people import RIGHTS, SimAgent, SimCustomer
 from .problems import NotRunning, SimulatorError, UnknownAgent
-from .watch import Watch
+from .queues import SimQueue
 
 if TYPE_CHECKING:
-    from .calls import SimCall
+    from .calls import CallDirection, SimCall
     from .server import Simulator
 
 __all__ = ["Destination", "World"]
@@ -24,8 +26,8 @@ Destination: TypeAlias = "SimCustomer | tuple[SimAgent, bool]"
 ECHO_NUMBER = "9196"
 
 
-class World:
-    """A contact centre with agents, customers and queues.
+class World(Directory):
+    """A contact centre with agents, customers and queues, and the `Directory` of what else it has.
 
     Every uuid and token comes from one seeded generator: the same test makes the same ones.
 
@@ -37,22 +39,24 @@ class World:
     Attributes:
         calls: The calls, oldest first; of those that ended, the last 10 000 at least.
         dtmf: What clients sent by `verto.info`, as (callID, digits), oldest first; the last 10 000 at least.
-        watch: Wakes who waits for a change.
+        tokens: Access tokens that a simulator accepts from its beginning, and whose they are.
     """
 
     def __init__(
         self, contact_center: str = "acme", *, seed: int = 0, agents: Iterable[str] = ("0011", "5555")
     ) -> None:
+        self._simulator: Simulator | None = None
+        super().__init__(seed)
         self.contact_center = contact_center
         self.rng = random.Random(seed)
-        self.watch = Watch()
         self.calls: list[SimCall] = []
         self.dtmf: list[tuple[str, str]] = []
+        self.tokens: dict[str, SimAgent] = {}
         self._agents: dict[str, SimAgent] = {}
         self._customers: dict[str, SimCustomer] = {}
+        self._users: list[SimAgent] = []
         self._queues: dict[str, SimQueue] = {}
         self._extensions: dict[str, tuple[str, bool]] = {}
-        self._simulator: Simulator | None = None
         for cc_login in agents:
             self.add_agent(cc_login)
         self.service(ECHO_NUMBER)
@@ -71,6 +75,8 @@ class World:
         position: str | None = None,
         verto_password: str = "",
         effective_name: str | None = None,
+        rights: Iterable[str] = RIGHTS,
+        token: str | None = None,
     ) -> SimAgent:
         """Add an agent; everything that is not given has a value made of the ccLogin.
 
@@ -84,6 +90,8 @@ class World:
             position: Verto login; None: `agent-<ccLogin>`.
             verto_password: The Verto `passwd` itself, instead of the hash; for replays of captured sessions.
             effective_name: Name that others are shown when this agent calls them; None: what the client sends.
+            rights: What the agent may do; by default everything.
+            token: An access token that is accepted from the beginning, beside those of logins.
 
         Raises:
             SimulatorError: There is such an agent already.
@@ -92,7 +100,7 @@ class World:
             raise SimulatorError(f"there is an agent {cc_login} already")
         agent = SimAgent(
             self,
-            100 + len(self._agents),
+            self._next_user_id(),
             cc_login,
             first_name=first_name,
             last_name=last_name if last_name is not None else cc_login,
@@ -102,9 +110,68 @@ class World:
             position=position or f"agent-{cc_login}",
             verto_password=verto_password,
             effective_name=effective_name,
+            rights=rights,
+            type="agent",
+            created_at=self.now(),
         )
         self._agents[cc_login] = agent
+        self._accept(token, agent)
         return agent
+
+    def add_user(
+        self,
+        username: str,
+        *,
+        first_name: str = "Admin",
+        last_name: str = "User",
+        password: str | None = None,
+        rights: Iterable[str] = RIGHTS,
+        token: str | None = None,
+    ) -> SimAgent:
+        """Add a user without a phone, such as an admin: in the REST API only, and not among `agents`.
+
+        Args:
+            username: E-mail of the login.
+            first_name: Given name.
+            last_name: Family name.
+            password: Password of the login; None: a made one.
+            rights: What the user may do; by default everything.
+            token: An access token that is accepted from the beginning.
+
+        Raises:
+            SimulatorError: There is such a user already.
+        """
+        if any(user.username == username for user in self.users):
+            raise SimulatorError(f"there is a user {username!r} already")
+        user = SimAgent(
+            self,
+            self._next_user_id(),
+            "",
+            first_name=first_name,
+            last_name=last_name,
+            username=username,
+            password=password or f"password-{username}",
+            cc_password="",
+            position="",
+            verto_password="",
+            effective_name=None,
+            rights=rights,
+            type="admin",
+            created_at=self.now(),
+        )
+        self._users.append(user)
+        self._accept(token, user)
+        return user
+
+    def _accept(self, token: str | None, user: SimAgent) -> None:
+        if token is None:
+            return
+        self.tokens[token] = user
+        if self._simulator is not None:
+            self._simulator.rest.accept_token(token, user)
+
+    def _next_user_id(self) -> int:
+        return 100 + len(self._agents) + len(self._users)
 
     def agent(self, cc_login: str) -> SimAgent:
         """The agent with that ccLogin.
@@ -122,6 +189,11 @@ class World:
     def agents(self) -> tuple[SimAgent, ...]:
         """All agents, in the order they were added."""
         return tuple(self._agents.values())
+
+    @property
+    def users(self) -> tuple[SimAgent, ...]:
+        """All who can log in: the agents, and the users without a phone."""
+        return (*self._agents.values(), *self._users)
 
     def customer(self, number: str, *, name: str = "Customer") -> SimCustomer:
         """The customer with that number; made on first use, with that name."""
@@ -148,10 +220,16 @@ class World:
         """The queue of that name; made on first use. `agents` sets who serves it."""
         queue = self._queues.get(name)
         if queue is None:
-            queue = self._queues[name] = SimQueue(self, name, [])
+            number = len(self._queues) + 1
+            queue = self._queues[name] = SimQueue(self, name, [], number=number, created_at=self.now())
         if agents is not None:
             queue.agents = list(agents)
         return queue
+
+    @property
+    def queues(self) -> tuple[SimQueue, ...]:
+        """All queues, in the order they were made."""
+        return tuple(self._queues.values())
 
     # ---- lookups of the server -------------------------------------------------------------------------------
 
@@ -164,6 +242,15 @@ class World:
         agent = self._agents.get(cc_login)
         return None if agent is None else (agent, ringback)
 
+    def direction_of(self, number: str) -> CallDirection:
+        """What kind of call an agent's call to that number is."""
+        target = self.destination(number)
+        if isinstance(target, tuple):
+            return "internal"
+        if number.startswith(("*", "#")) or (target is not None and target.service):
+            return "service"
+        return "outbound"
+
     def agent_by_login(self, login: str) -> SimAgent | None:
         """The agent of a Verto login (without domain); the directory ignores case (measured)."""
         wanted = login.casefold()
@@ -174,6 +261,10 @@ class World:
         return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
     # ---- the running simulator -------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Seconds since the epoch: the simulator's time while one serves this world."""
+        return self._simulator.clock.epoch() if self._simulator is not None else time.time()
 
     def open(self, simulator: Simulator) -> None:
         """A simulator starts to serve this world (used by `Simulator`)."""
@@ -199,6 +290,10 @@ class World:
         """Whether the agent has a logged-in Verto socket."""
         return self._simulator is not None and bool(self._simulator.verto.of_agent(agent))
 
+    def is_on_call(self, agent: SimAgent) -> bool:
+        """Whether a leg of the agent is alive, ringing ones included."""
+        return self._simulator is not None and any(leg.agent is agent for leg in self._simulator.switch.legs.values())
+
     def is_client_ready(self, agent: SimAgent) -> bool:
         """Whether a socket of the agent was told `verto.clientReady`."""
         return self._simulator is not None and any(
@@ -208,6 +303,7 @@ class World:
     def began(self, call: SimCall) -> None:
         """There is a new call (used by the server)."""
         self.calls.append(call)
+        self.running().call_log.began(call)
         if len(self.calls) > 2 * _REMEMBERED:
             # A world that is served for months does not fill the memory; live calls stay.
             oldest, newest = self.calls[:-_REMEMBERED], self.calls[-_REMEMBERED:]
