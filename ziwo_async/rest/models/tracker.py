@@ -14,7 +14,7 @@ from .base import Model, Utc, hide_secrets
 __all__ = ["CallTracker", "CallTrackerLog", "HookUrl", "hide_addresses"]
 
 _HIDDEN = "**********"
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+_ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//\S+")
 _MOST_MILLISECONDS = 10**12
 
 
@@ -31,12 +31,13 @@ class HookUrl(Secret[str]):
             named, _ = bool(parts.hostname), parts.port
         except ValueError:
             return _HIDDEN
-        user, at, host = parts.netloc.rpartition("@")
+        _, at, host = parts.netloc.rpartition("@")
         rest = parts.path + parts.query + parts.fragment
         if not named or not text.isprintable() or "%" in host or "\\" in text or "@" in rest:
             # It cannot be taken apart for certain: what looks like a host or a path may be a part of the password.
             return _HIDDEN
-        shown = f"{parts.scheme}://{'***@' if at or user else ''}{host}{parts.path}"
+        scheme = f"{parts.scheme}:" if parts.scheme else ""
+        shown = f"{scheme}//{'***@' if at else ''}{host}{parts.path}"
         return f"{shown}?***" if parts.query or parts.fragment else shown
 
 
