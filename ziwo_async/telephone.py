@@ -116,7 +116,7 @@ def _parsed(number: str, home: str | None) -> str | None:
 
     named, bare = _split(number)
     try:
-        parsed = phonenumbers.parse(f"+{bare}" if named else bare, None if named else home)
+        parsed = phonenumbers.parse(f"+{bare}" if named else bare, home)
     except phonenumbers.NumberParseException:
         return None
     # Strictly: what is only possible inside a town has no international form.

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import SecretStr
 
-from ziwo_async.errors import BadArgument, DecodeError
+from ziwo_async.errors import BadArgument, DecodeError, Forbidden
 from ziwo_async.rest.agents import AgentsResource
+from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.models.agent import Agent
 from ziwo_async.rest.models.number import LinkType, Number
 from ziwo_async.rest.models.queue import Queue
@@ -17,6 +18,7 @@ from ziwo_async.rest.models.user import User
 from ziwo_async.rest.numbers import NumbersResource, number_of_queue
 from ziwo_async.rest.queues import QueuesResource
 from ziwo_async.rest.users import UsersResource
+from ziwo_async.testing import serve
 
 LISTS = {
     "/agent/agents": lambda transport: AgentsResource(transport).list(page_size=50),
@@ -241,3 +243,57 @@ def test_the_number_of_a_queue():
     assert number_of_queue(numbers, "sales") is None
     assert number_of_queue(numbers, Queue(id=9)) is None
     assert number_of_queue([Number(id=6, link_type=LinkType.QUEUE, link_data="")], "") is None
+
+
+# --- the simulator --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("totals", ["total", "totalRecords", None])
+@pytest.mark.parametrize("keyed", [False, True])
+async def test_directories_of_a_contact_centre(kit, totals, keyed):
+    async with serve(f"{number:04}" for number in range(1, 131)) as world:
+        world.simulator.rest.quirks.totals = totals
+        world.simulator.rest.quirks.keyed = keyed
+        boss = world.add_user("boss@acme.example", password="CANARY-boss")
+        sales = world.queue("Sales", agents=world.agents[:2])
+        world.add_number("+97140000001")
+        world.add_number("+97140000002", link=sales)
+        transport = kit.transport(world.api_url, Credentials.from_password(boss.username, "CANARY-boss"))
+        agents, queues, numbers = AgentsResource(transport), QueuesResource(transport), NumbersResource(transport)
+
+        logins = {agent.ccLogin for agent in world.agents}
+        listed = await agents.list(order="~ccLogin").all()
+        assert {agent.cc_login for agent in listed} == logins
+        assert len(listed) == 130
+        assert all(agent.live_info and agent.live_info.status is AgentStatus.LOGGED_OUT for agent in listed)
+        # More than a page may have: the server gives 50 all the same.
+        assert len(await agents.list_all(page_size=100).all()) == 130
+        users = await UsersResource(transport).list().all()
+        assert len(users) == 131
+        assert [user.type for user in users if user.username == boss.username] == ["admin"]
+        found = await agents.by_cc_login("0042")
+        assert found is not None
+        assert found.id == world.agent("0042").id
+        assert len(await agents.in_history()) == 130
+
+        (queue,) = await queues.list(with_agents=True, with_stats=True).all()
+        assert [agent.cc_login for agent in queue.agents or ()] == ["0001", "0002"]
+        assert "stats" in (queue.model_extra or {})
+        linked = number_of_queue(await numbers.list_all().all(), (await queues.list_all().all())[0])
+        assert linked is not None
+        assert linked.did == "+97140000002"
+
+
+async def test_the_directories_of_admins_are_not_for_agents(kit):
+    async with serve() as world:
+        agent = world.add_agent("0042", rights=())
+        transport = kit.transport(world.api_url, Credentials.from_password(agent.username, agent.password))
+        assert len(await AgentsResource(transport).list().all()) == 3
+        for listing in (
+            AgentsResource(transport).list_all(),
+            UsersResource(transport).list(),
+            QueuesResource(transport).list_all(),
+            NumbersResource(transport).list_all(),
+        ):
+            with pytest.raises(Forbidden):
+                await listing.all()

@@ -9,8 +9,10 @@ import pytest
 from pydantic import SecretStr
 
 from ziwo_async.errors import ApiError, BadArgument, Conflict, DecodeError, Forbidden
+from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.models.status import AgentPresence, AgentStatus
 from ziwo_async.rest.own_agent import OwnAgentResource
+from ziwo_async.testing import serve
 
 LIVE = {
     "status": "On Break",
@@ -239,3 +241,37 @@ async def test_empty_directories(agent, ziwo, kit, content):
     for name in ("listQueues", "listNumbers", "listAgents"):
         ziwo.answers("GET", f"/agents/channels/calls/{name}", lambda: kit.ok(content))
     assert await agent.queues() == await agent.numbers() == await agent.colleagues() == []
+
+
+# --- the simulator --------------------------------------------------------------------------------------------------
+
+
+async def test_a_working_day(kit):
+    async with serve() as world:
+        sim = world.agent("0011")
+        world.add_status(9, "Prayer")
+        world.queue("Sales", agents=[sim])
+        world.add_number("+97140000001")
+        credentials = Credentials.from_password(sim.username, sim.password)
+        agent = OwnAgentResource(kit.transport(world.api_url, credentials))
+
+        await agent.autologin(f"agent-{sim.ccLogin}")
+        assert (await agent.status()).status is AgentStatus.AVAILABLE
+        await agent.set_status("prayer", comment="back at one")
+        assert sim.status == "Prayer"
+        presence = await agent.status()
+        assert (str(presence.status), presence.position) == ("Prayer", sim.position)
+        await agent.set_status(AgentStatus.OUTGOING)
+        assert sim.status == "Outgoing"
+        assert {status.name for status in await agent.statuses()} >= {"Prayer", *AgentStatus}
+
+        assert [queue.name for queue in await agent.queues()] == ["Sales"]
+        assert [number.did for number in await agent.numbers()] == ["+97140000001"]
+        assert [colleague.cc_login for colleague in await agent.colleagues()] == ["0011", "5555"]
+
+        await agent.logout()
+        await agent.logout()  # answered with 412
+        assert sim.status == "Logged Out"
+
+        await agent.update_profile(first_name="Grace")
+        assert sim.first_name == "Grace"

@@ -6,8 +6,10 @@ import json
 
 import pytest
 
-from ziwo_async.errors import ConfigError, Forbidden
+from ziwo_async.errors import ConfigError, Forbidden, NotFound
+from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.skills import SkillsResource
+from ziwo_async.testing import serve
 
 
 @pytest.fixture
@@ -53,3 +55,19 @@ async def test_without_the_right(kit, ziwo):
     ziwo.answers("POST", "/admin/skills/agents/7/", lambda: kit.failed(403, "admins only"))
     with pytest.raises(Forbidden, match="admins only"):
         await SkillsResource(kit.transport(ziwo.url)).add(7, 12)
+
+
+async def test_an_agent_enters_and_leaves_a_queue(kit):
+    async with serve() as world:
+        agent, queue = world.agent("0011"), world.queue("Sales", agents=[])
+        transport = kit.transport(world.api_url, Credentials.from_password(agent.username, agent.password))
+        skills = SkillsResource(transport)
+        (found,) = await skills.queues()
+        assert found.id == queue.id
+        await skills.add(agent.id, found.id, priority=2)
+        assert queue.agents == [agent]
+        assert queue.priorities == {agent.id: 2}
+        await skills.remove(agent.id, found.id)
+        assert queue.agents == []
+        with pytest.raises(NotFound):
+            await skills.remove(agent.id, found.id)

@@ -6,8 +6,10 @@ import pytest
 from aiohttp import web
 
 from ziwo_async.errors import BadArgument, CannotConnect, ConfigError, DecodeError, NotFound
+from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.monitor import MonitorResource
 from ziwo_async.rest.static import StaticResource
+from ziwo_async.testing import serve
 
 FRANCE = {
     "countryCode": "FR",
@@ -141,3 +143,22 @@ async def test_ping_of_what_is_not_there(kit, ziwo):
     await ziwo.stop()
     with pytest.raises(CannotConnect):
         await MonitorResource(kit.transport(url)).ping()
+
+
+# --- the simulator --------------------------------------------------------------------------------------------------
+
+
+async def test_static_data_of_a_contact_centre(kit):
+    async with serve() as world:
+        agent = world.agent("0011")
+        name = world.add_file(b"a photo", "image/png")
+        transport = kit.transport(world.api_url, Credentials.from_password(agent.username, agent.password))
+        static = StaticResource(transport)
+        countries = {country.code: country for country in await static.countries()}
+        assert countries["FR"].calling_code == "33"
+        assert (await static.recordings_endpoint("x")).startswith(world.api_url)
+        assert (await static.storage_endpoint()).startswith("/storage")
+        assert await static.storage(name) == b"a photo"
+        with pytest.raises(NotFound):
+            await static.storage("no-such-file")
+        await MonitorResource(transport).ping("acme")

@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from ziwo_async.errors import BadArgument, DecodeError
+from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.models.status import AgentStatus
 from ziwo_async.rest.statistics import StatisticsResource
+from ziwo_async.testing import serve
 
 BY_AGENTS = "/statistics/resources/agents/by/agents"
 AGENTS = "/statistics/resources/agents/"
@@ -115,3 +117,26 @@ async def test_days_in_the_wrong_order(statistics, ziwo):
     with pytest.raises(BadArgument, match="after the last"):
         await statistics.summary(*reversed(MAY))
     assert ziwo.seen == []
+
+
+async def test_statistics_of_a_contact_centre(kit):
+    async with serve() as world:
+        sim = world.agent("0011")
+        today = datetime.now(UTC)
+        yesterday = today - timedelta(days=1)
+        for day, talk in ((yesterday, 0.0), (today, 5.0), (today, 5.0)):
+            world.history.add(customer="+971500000001", agent=sim, started_at=day, ring=4, talk=talk)
+        transport = kit.transport(world.api_url, Credentials.from_password(sim.username, sim.password))
+        statistics = StatisticsResource(transport)
+
+        times = await statistics.today_by_agent()
+        assert set(times) == {agent.id for agent in world.agents}
+        assert "All" in times[sim.id]
+        assert "Available" in await statistics.agents(yesterday, today)
+        by_day = {sums.group: sums for sums in await statistics.summary(yesterday, today)}
+        assert {day: sums.total_inbound_calls for day, sums in by_day.items()} == {
+            f"{yesterday:%Y-%m-%d}": 1,
+            f"{today:%Y-%m-%d}": 2,
+        }
+        (whole,) = await statistics.summary(yesterday, today, breakdown=None)
+        assert (whole.group, whole.total_inbound_calls, whole.total_abandoned_calls) == (None, 3, 1)

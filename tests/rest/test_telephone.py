@@ -86,6 +86,7 @@ def test_one_number_in_many_spellings(spelling, region):
         (MOBILE, "+971501234568"),
         (MOBILE, "+966501234567"),  # the same last nine digits, and another country
         ("00966501234567", MOBILE),
+        ("\uff0b966501234567", MOBILE),  # with the wide plus of East Asian keyboards
         ("0501234567", "0511234567"),
         (MOBILE, "1234567"),
         (MOBILE, "agent-0011"),
