@@ -1,0 +1,176 @@
+"""Where a feed remembers its place, so that a restarted program goes on where it was."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import threading
+import weakref
+from pathlib import Path
+from typing import Protocol
+
+from ..errors import ConfigError, ZiwoError
+
+__all__ = ["MemoryPlaces", "PlaceError", "PlaceStore", "SqlitePlaces"]
+
+_BUSY_SECONDS = 5.0
+
+
+class PlaceError(ZiwoError):
+    """A stored place cannot be read or written: the file is damaged, full or locked."""
+
+
+class PlaceStore(Protocol):
+    """Where places are remembered. What is given to `save` holds ids of calls and times, no phone numbers.
+
+    One place belongs to one feed: two programs that read the same feed under the same name disturb each other.
+    """
+
+    async def load(self, name: str) -> str | None:
+        """Give what was saved last under a name, or None.
+
+        Args:
+            name: Names a feed of one user of one contact centre.
+        """
+        ...
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep a place, instead of an earlier one. Afterwards a crash of the program must not lose it.
+
+        Args:
+            name: Names a feed of one user of one contact centre.
+            text: The place.
+        """
+        ...
+
+
+class MemoryPlaces:
+    """Remembers places for as long as the process lives."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._texts: dict[str, str] = {}
+
+    async def load(self, name: str) -> str | None:
+        """Give what was saved last under a name, or None."""
+        return self._texts.get(name)
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep a place, instead of an earlier one."""
+        self._texts[name] = text
+
+
+class SqlitePlaces:
+    """Remembers places in an SQLite file that only its owner can read; made when it is first used.
+
+    Killing the process loses nothing; losing power may cost the last change.
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        """Choose a file; no I/O happens yet.
+
+        Args:
+            path: The file; its folder must exist. By default `ziwo_async/places.sqlite` under `$XDG_STATE_HOME`, or
+                under `~/.local/state`; those folders are made.
+        """
+        self._path = None if path is None else Path(path)
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._finalizer: weakref.finalize[[], SqlitePlaces] | None = None
+
+    def __repr__(self) -> str:
+        return f"<SqlitePlaces {self._path or 'in the home folder'}>"
+
+    def close(self) -> None:
+        """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
+        with self._lock:
+            if self._finalizer is not None:
+                self._finalizer()
+            self._db = self._finalizer = None
+
+    async def load(self, name: str) -> str | None:
+        """Give what was saved last under a name, or None.
+
+        Args:
+            name: Names a feed of one user of one contact centre.
+
+        Raises:
+            ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
+            PlaceError: The file cannot be read.
+        """
+        return await asyncio.to_thread(self._load, name)
+
+    async def save(self, name: str, text: str) -> None:
+        """Keep a place, instead of an earlier one.
+
+        Args:
+            name: Names a feed of one user of one contact centre.
+            text: The place.
+
+        Raises:
+            ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
+            PlaceError: The file cannot be written.
+        """
+        await asyncio.to_thread(self._save, name, text)
+
+    def _load(self, name: str) -> str | None:
+        with self._lock:
+            db = self._opened()
+            try:
+                row = db.execute("SELECT place FROM places WHERE name = ?", (name,)).fetchone()
+            except sqlite3.Error as error:
+                raise PlaceError(f"the file of places {self._path} cannot be read: {error}") from None
+        return None if row is None else str(row[0])
+
+    def _save(self, name: str, text: str) -> None:
+        with self._lock:
+            db = self._opened()
+            try:
+                db.execute(
+                    "INSERT INTO places (name, place) VALUES (?, ?) "
+                    "ON CONFLICT (name) DO UPDATE SET place = excluded.place",
+                    (name, text),
+                )
+            except sqlite3.Error as error:
+                raise PlaceError(f"the file of places {self._path} cannot be written: {error}") from None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is not None:
+            return self._db
+        db: sqlite3.Connection | None = None
+        try:
+            if self._path is None:
+                self._path = _default_path()
+                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_private(self._path)
+            db = sqlite3.connect(self._path, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("CREATE TABLE IF NOT EXISTS places (name TEXT PRIMARY KEY, place TEXT NOT NULL)")
+        except (OSError, sqlite3.Error, RuntimeError) as error:
+            if db is not None:
+                db.close()
+            raise ConfigError(f"the file of places {self._path or ''} cannot be used: {error}") from None
+        self._db = db
+        self._finalizer = weakref.finalize(self, db.close)
+        return db
+
+
+def _default_path() -> Path:
+    # A relative path in the variable is invalid and must be ignored (XDG Base Directory Specification).
+    given = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (given if given.is_absolute() else Path.home() / ".local" / "state") / "ziwo_async" / "places.sqlite"
+
+
+def _make_private(path: Path) -> None:
+    """Make the file for its owner only; refuse one that others can read, or that is no plain file."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        status = path.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("it is no plain file") from None
+        if status.st_mode & 0o077:
+            raise OSError(f"others can read it; do: chmod 600 {path}") from None
