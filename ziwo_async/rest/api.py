@@ -53,7 +53,7 @@ class RestApi:
         """The agent that is logged in: position, status, profile, click to call."""
         from .own_agent import OwnAgentResource
 
-        return OwnAgentResource(self._transport)
+        return OwnAgentResource(self._transport, self._guard)
 
     @cached_property
     def agents(self) -> AgentsResource:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from pydantic import JsonValue, SecretStr
 
-from ..errors import ApiError, BadArgument, Conflict, ZiwoError
-from .auth import again
+from ..errors import BadArgument, Conflict
+from .click_to_call import click_to_call
 from .envelope import Reply
 from .models.agent import Agent
 from .models.base import parse
+from .models.cti import ClickToCall
 from .models.number import Number
 from .models.profile import Profile
 from .models.queue import Queue
@@ -165,13 +165,7 @@ class OwnAgentResource(Resource):
         hidden = {key: _plain(value) for key, value in secrets.items() if value is not None}
         if not given and not hidden:
             raise BadArgument("update_profile changes nothing: give at least one field")
-        try:
-            await self._transport.request("PUT", "/agents", json={**given, **hidden})
-        except ZiwoError as error:
-            failure = _scrubbed(error, hidden.values())
-        else:
-            return
-        raise failure
+        await self._transport.request("PUT", "/agents", json={**given, **hidden})
 
     # --- directories ----------------------------------------------------------------------------------------------
 
@@ -205,7 +199,24 @@ class OwnAgentResource(Resource):
         """
         return await self._list(Agent, "/agents/channels/calls/listAgents")
 
-    # --- calls: click to call is in click_to_call.py --------------------------------------------------------------
+    # --- calls ----------------------------------------------------------------------------------------------------
+
+    async def click_to_call(self, number: str, *, roaming_only: bool = False) -> ClickToCall:
+        """Call a number: the agent's own phone rings first, then the number is called.
+
+        Needs: any agent. (`POST /integrations/cti/agents/call/{number}`; source: official web client)
+
+        Args:
+            number: The number, sent as given.
+            roaming_only: Ring the agent's roaming number only (ZIWO's `roamingOnly`).
+
+        Raises:
+            BadArgument: It is no number.
+            SpendRefused: The program's own `SpendPolicy` forbids it.
+            ZiwoError: As for `ZiwoClient.request`. When the call may have been made all the same, the error says so,
+                and is not `retryable`.
+        """
+        return await click_to_call(self._transport, number, roaming_only=roaming_only, guard=self._guard)
 
     # --- inside ---------------------------------------------------------------------------------------------------
 
@@ -236,13 +247,3 @@ def _named(statuses: list[CustomStatus], wanted: str) -> int | None:
 
 def _plain(secret: str | SecretStr) -> str:
     return secret if isinstance(secret, str) else secret.get_secret_value()
-
-
-def _scrubbed(error: ZiwoError, secrets: Iterable[str]) -> ZiwoError:
-    """Give the same error without the passwords: servers like to repeat what they were given."""
-    twin = again(error)
-    for secret in filter(None, secrets):
-        twin.args = tuple(str(arg).replace(secret, "***") for arg in twin.args)
-        if isinstance(twin, ApiError):
-            twin.message = twin.message.replace(secret, "***")
-    return twin

@@ -16,6 +16,7 @@ from yarl import URL
 from ..config import is_loopback
 from ..errors import ApiError, ConfigError
 from .auth import FormValue
+from .secret_keys import is_secret, secrets_in
 
 __all__ = ["Form", "Params", "Prepared", "prepare", "redirected", "segment"]
 
@@ -55,10 +56,14 @@ class Prepared:
         return "application/json" if self.has_json else None
 
     def secrets(self) -> Iterator[str]:
-        """Give the secret values of the form, to keep them out of error texts."""
-        for value in (self.form or {}).values():
+        """Give the secrets that the request carries, to keep them out of error texts: servers repeat what they get."""
+        for key, value in (self.form or {}).items():
             if isinstance(value, SecretStr):
                 yield value.get_secret_value()
+            elif isinstance(value, str) and is_secret(key):
+                yield value
+        yield from secrets_in(self.json)
+        yield from (value for key, value in self.url.query.items() if is_secret(key))
 
 
 def prepare(

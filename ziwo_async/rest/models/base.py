@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Annotated, ClassVar, TypeAlias, TypeVar, cast
 
 from pydantic import (
@@ -26,22 +25,12 @@ from pydantic.alias_generators import to_camel
 
 from ...errors import DecodeError
 from ..envelope import Reply, as_list, as_object
+from ..secret_keys import hide_secrets
 
-__all__ = ["Model", "Open", "Seconds", "Utc", "hide_secrets", "parse", "parse_rows"]
+__all__ = ["Model", "Open", "Seconds", "Utc", "parse", "parse_rows"]
 
 _log = logging.getLogger("ziwo_async.rest")
 
-_SECRET_KEYS = {
-    "accesstoken",
-    "apikey",
-    "ccpassword",
-    "endrequestapikey",
-    "passwd",
-    "password",
-    "sessid",
-    "startrequestapikey",
-}
-_HIDDEN = "**********"
 _UNREADABLE = "unreadable"
 
 
@@ -81,29 +70,6 @@ class Model(BaseModel):
     def unreadable(self) -> Mapping[str, JsonValue]:
         """Fields whose value had another type than they are known to have, as the server sent them; usually empty."""
         return cast("dict[str, JsonValue]", (self.model_extra or {}).get(_UNREADABLE, {}))
-
-
-def hide_secrets(value: JsonValue) -> JsonValue:
-    """Replace every secret in open data (live calls carry the agent's `ccPassword`; source: Android SDK)."""
-    if isinstance(value, dict):
-        return {
-            key: item
-            if item is None
-            else _HIDDEN
-            if _is_secret(key)
-            else hide_secrets(item)
-            if isinstance(item, (dict, list))
-            else item
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [hide_secrets(item) if isinstance(item, (dict, list)) else item for item in value]
-    return value
-
-
-@lru_cache(maxsize=4096)
-def _is_secret(key: str) -> bool:
-    return key.lower().replace("_", "").replace("-", "") in _SECRET_KEYS
 
 
 def _empty_is_none(value: object) -> object:
