@@ -12,17 +12,20 @@ import pytest
 import ziwo_async
 
 NAMES = """
-EXIT_CODES Active AgentMessage Answering ApiError AttendedTransfer AuthError BadArgument BadCredentials BadFrame
-Buffers Call CallData CallEnded CallError CallEvent CallGone CallRefused CannotConnect ClientClosed ConfigError
-Conflict ConnectionLost Credentials DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early Event
+EXIT_CODES Active Agent AgentMessage AgentPresence AgentStatus Answering ApiError ApiWarning AttendedTransfer
+AuthError BadArgument BadCredentials BadFrame Buffers Call CallData CallEnded CallError CallEvent CallFlow CallGone
+CallRefused CallResult CallSummary CallTracker CallTrackerLog CannotConnect Cdr ClickToCall ClientClosed ConfigError
+Conflict ConnectionLost Country Credentials CtiCall CustomStatus Customer CustomerAddress CustomerNumber
+CustomerProfile DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early EavesdropCall Event
 EventStream EventsDropped ExpectTimeout Expectation FlowBroken FlowChecker FlowReport FlowViolation Forbidden
-HandlerFailed HandlerRejected Hangup HangupBy Held InvalidInstanceName LedgerError LedgerStore Liveness LoginBlocked
-LoginLimiter MediaEngine MediaError MediaSession MemoryStore Muted NotFound NullMedia PartyChanged Phone Profile
-ProtocolError RateLimited ReconnectPolicy Recorder Recovering Reply RequestTimeout Requesting RetryPolicy Ringing
+HandlerFailed HandlerRejected Hangup HangupBy Held HookUrl InvalidInstanceName LedgerError LedgerStore Listing
+Liveness LoginBlocked LoginLimiter MediaEngine MediaError MediaSession MemoryPlaces MemoryStore MissedCalls Muted
+NotFound NullMedia Number PartyChanged Phone PlaceStore Profile Progress ProtocolError Queue RateLimited
+ReconnectPolicy Recorder Recording RecordingNotReady Recovering Reply RequestTimeout Requesting RetryPolicy Ringing
 Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored SessionTakenOver Settings
-SlowConsumer SqliteStore StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired TransferFailed TransportError
-Trying UnknownFrame Unmuted Verdict VertoError WebrtcConfig WrongState ZiwoClient ZiwoError check_flow exit_code
-parse_event
+SignedUrl SlowConsumer SpendGuard SpendPolicy SpendRefused SqlitePlaces SqliteStore StateFlowItem StreamOverflow
+TextMessage Timeouts TokenExpired TransferFailed TransportError Trying UnknownFrame Unmuted User Verdict VertoError
+WebrtcConfig WrongState ZiwoClient ZiwoError check_flow exit_code parse_event same_number to_e164
 """.split()  # noqa: SIM905
 
 

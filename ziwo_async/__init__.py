@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
     from .errors import (
         ApiError,
+        ApiWarning,
         AuthError,
         BadArgument,
         BadCredentials,
@@ -38,9 +39,11 @@ if TYPE_CHECKING:
         NotFound,
         ProtocolError,
         RateLimited,
+        RecordingNotReady,
         RequestTimeout,
         ServerError,
         SessionTakenOver,
+        SpendRefused,
         StreamOverflow,
         TokenExpired,
         TransferFailed,
@@ -97,8 +100,27 @@ if TYPE_CHECKING:
     from .phone.transfer import AttendedTransfer
     from .rest.auth import Credentials
     from .rest.envelope import Reply
-    from .rest.models import Profile, WebrtcConfig
+    from .rest.missed import MissedCalls
+    from .rest.models.agent import Agent
+    from .rest.models.cdr import CallFlow, CallResult, Cdr
+    from .rest.models.cti import ClickToCall, CtiCall
+    from .rest.models.customer import Customer, CustomerAddress, CustomerNumber, CustomerProfile
+    from .rest.models.eavesdrop import EavesdropCall
+    from .rest.models.number import Number
+    from .rest.models.profile import Profile
+    from .rest.models.queue import Queue
+    from .rest.models.recording import Progress, Recording, SignedUrl
+    from .rest.models.static import Country
+    from .rest.models.statistics import CallSummary
+    from .rest.models.status import AgentPresence, AgentStatus, CustomStatus
+    from .rest.models.tracker import CallTracker, CallTrackerLog, HookUrl
+    from .rest.models.user import User
+    from .rest.models.webrtc import WebrtcConfig
+    from .rest.paging import Listing
+    from .rest.places import MemoryPlaces, PlaceStore, SqlitePlaces
     from .router import Router
+    from .spend import SpendGuard, SpendPolicy
+    from .telephone import same_number, to_e164
     from .verto.flow import FlowChecker, FlowReport, Verdict, check_flow
 
 __version__ = "0.1.0"
@@ -107,12 +129,12 @@ _HOME = {
     "client": ("EXIT_CODES", "ZiwoClient", "exit_code"),
     "config": ("Buffers", "Liveness", "ReconnectPolicy", "RetryPolicy", "Settings", "Timeouts"),
     "errors": (
-        "ApiError", "AuthError", "BadArgument", "BadCredentials", "BadFrame", "CallEnded", "CallError", "CallGone",
-        "CallRefused", "CannotConnect", "ClientClosed", "ConfigError", "Conflict", "ConnectionLost", "DecodeError",
-        "DuplicateSession", "ExpectTimeout", "FlowBroken", "Forbidden", "HandlerRejected", "InvalidInstanceName",
-        "LedgerError", "MediaError", "NotFound", "ProtocolError", "RateLimited", "RequestTimeout", "ServerError",
-        "SessionTakenOver", "StreamOverflow", "TokenExpired", "TransferFailed", "TransportError", "VertoError",
-        "WrongState", "ZiwoError",
+        "ApiError", "ApiWarning", "AuthError", "BadArgument", "BadCredentials", "BadFrame", "CallEnded", "CallError",
+        "CallGone", "CallRefused", "CannotConnect", "ClientClosed", "ConfigError", "Conflict", "ConnectionLost",
+        "DecodeError", "DuplicateSession", "ExpectTimeout", "FlowBroken", "Forbidden", "HandlerRejected",
+        "InvalidInstanceName", "LedgerError", "MediaError", "NotFound", "ProtocolError", "RateLimited",
+        "RecordingNotReady", "RequestTimeout", "ServerError", "SessionTakenOver", "SpendRefused", "StreamOverflow",
+        "TokenExpired", "TransferFailed", "TransportError", "VertoError", "WrongState", "ZiwoError",
     ),
     "events": (
         "Active", "AgentMessage", "Answering", "CallData", "CallEvent", "Destroy", "DialogEvent", "DialogState",
@@ -132,18 +154,41 @@ _HOME = {
     "phone.transfer": ("AttendedTransfer",),
     "rest.auth": ("Credentials",),
     "rest.envelope": ("Reply",),
-    "rest.models": ("Profile", "WebrtcConfig"),
     "router": ("Router",),
     "verto.flow": ("FlowChecker", "FlowReport", "Verdict", "check_flow"),
+    "rest.missed": ("MissedCalls",),
+    "rest.models.agent": ("Agent",),
+    "rest.models.cdr": ("CallFlow", "CallResult", "Cdr"),
+    "rest.models.cti": ("ClickToCall", "CtiCall"),
+    "rest.models.customer": ("Customer", "CustomerAddress", "CustomerNumber", "CustomerProfile"),
+    "rest.models.eavesdrop": ("EavesdropCall",),
+    "rest.models.number": ("Number",),
+    "rest.models.profile": ("Profile",),
+    "rest.models.queue": ("Queue",),
+    "rest.models.recording": ("Progress", "Recording", "SignedUrl"),
+    "rest.models.static": ("Country",),
+    "rest.models.statistics": ("CallSummary",),
+    "rest.models.status": ("AgentPresence", "AgentStatus", "CustomStatus"),
+    "rest.models.tracker": ("CallTracker", "CallTrackerLog", "HookUrl"),
+    "rest.models.user": ("User",),
+    "rest.models.webrtc": ("WebrtcConfig",),
+    "rest.paging": ("Listing",),
+    "rest.places": ("MemoryPlaces", "PlaceStore", "SqlitePlaces"),
+    "spend": ("SpendGuard", "SpendPolicy"),
+    "telephone": ("same_number", "to_e164"),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "EXIT_CODES",
     "Active",
+    "Agent",
     "AgentMessage",
+    "AgentPresence",
+    "AgentStatus",
     "Answering",
     "ApiError",
+    "ApiWarning",
     "AttendedTransfer",
     "AuthError",
     "BadArgument",
@@ -155,14 +200,28 @@ __all__ = [
     "CallEnded",
     "CallError",
     "CallEvent",
+    "CallFlow",
     "CallGone",
     "CallRefused",
+    "CallResult",
+    "CallSummary",
+    "CallTracker",
+    "CallTrackerLog",
     "CannotConnect",
+    "Cdr",
+    "ClickToCall",
     "ClientClosed",
     "ConfigError",
     "Conflict",
     "ConnectionLost",
+    "Country",
     "Credentials",
+    "CtiCall",
+    "CustomStatus",
+    "Customer",
+    "CustomerAddress",
+    "CustomerNumber",
+    "CustomerProfile",
     "DecodeError",
     "Destroy",
     "DialogEvent",
@@ -170,6 +229,7 @@ __all__ = [
     "Direction",
     "DuplicateSession",
     "Early",
+    "EavesdropCall",
     "Event",
     "EventStream",
     "EventsDropped",
@@ -185,26 +245,36 @@ __all__ = [
     "Hangup",
     "HangupBy",
     "Held",
+    "HookUrl",
     "InvalidInstanceName",
     "LedgerError",
     "LedgerStore",
+    "Listing",
     "Liveness",
     "LoginBlocked",
     "LoginLimiter",
     "MediaEngine",
     "MediaError",
     "MediaSession",
+    "MemoryPlaces",
     "MemoryStore",
+    "MissedCalls",
     "Muted",
     "NotFound",
     "NullMedia",
+    "Number",
     "PartyChanged",
     "Phone",
+    "PlaceStore",
     "Profile",
+    "Progress",
     "ProtocolError",
+    "Queue",
     "RateLimited",
     "ReconnectPolicy",
     "Recorder",
+    "Recording",
+    "RecordingNotReady",
     "Recovering",
     "Reply",
     "RequestTimeout",
@@ -220,7 +290,12 @@ __all__ = [
     "SessionRestored",
     "SessionTakenOver",
     "Settings",
+    "SignedUrl",
     "SlowConsumer",
+    "SpendGuard",
+    "SpendPolicy",
+    "SpendRefused",
+    "SqlitePlaces",
     "SqliteStore",
     "StateFlowItem",
     "StreamOverflow",
@@ -232,6 +307,7 @@ __all__ = [
     "Trying",
     "UnknownFrame",
     "Unmuted",
+    "User",
     "Verdict",
     "VertoError",
     "WebrtcConfig",
@@ -241,6 +317,8 @@ __all__ = [
     "check_flow",
     "exit_code",
     "parse_event",
+    "same_number",
+    "to_e164",
 ]
 
 

@@ -11,7 +11,8 @@ from pydantic import SecretStr, ValidationError
 
 from ziwo_async.errors import BadCredentials, ConfigError, Conflict, DecodeError
 from ziwo_async.rest.auth import Credentials
-from ziwo_async.rest.models import Profile, WebrtcConfig
+from ziwo_async.rest.models.profile import Profile
+from ziwo_async.rest.models.webrtc import WebrtcConfig
 from ziwo_async.rest.own_agent import OwnAgentResource
 from ziwo_async.rest.prepared import segment
 from ziwo_async.rest.session import SessionResource

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pydantic import SecretStr
 
-from .models import Profile, WebrtcConfig
+from .models.profile import Profile
+from .models.webrtc import WebrtcConfig
 from .resource import Resource
 
 __all__ = ["SessionResource"]
