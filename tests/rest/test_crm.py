@@ -163,3 +163,23 @@ def test_a_social_account_is_named_and_open():
     account = CustomerSocialAccount.model_validate({"id": 3, "network": "x", "password": "CANARY"})
     assert account.id == "3"
     assert account.model_extra == {"network": "x", "password": "**********"}
+
+
+# --- against the simulator ------------------------------------------------------------------------------------------
+
+
+async def test_what_was_created_is_found(ziwo_world, ziwo_client):
+    profile = await ziwo_client.crm.create_profile(first_name="Grace", last_name="Hopper", birthday=date(1906, 12, 9))
+    ziwo_world.add_customer_record(first_name="Ada", phone="+97150000000", tags=["vip"], notes=["called twice"])
+    assert [c.first_name for c in await ziwo_client.crm.customers().all()] == ["Ada", "Grace"]
+    assert [c.first_name for c in await ziwo_client.crm.customers(order="~name").all()] == ["Grace", "Ada"]
+    (grace,) = await ziwo_client.crm.customers(q="hop").all()
+    assert (grace.id, grace.dob) == (profile.id, "1906-12-09")
+    (ada,) = await ziwo_client.crm.customers(phone="0097150000000", with_tags=True, with_notes=True).all()
+    assert (ada.tags_count, ada.tags, ada.notes) == (
+        1,
+        [{"id": 1, "name": "vip"}],
+        [{"id": 1, "content": "called twice"}],
+    )
+    assert (await ziwo_client.crm.create_number("+97150", type="mobile")).number == "+97150"
+    assert (await ziwo_client.crm.create_address(address_line1="1 A Road", zip="0")).zip == "0"

@@ -9,10 +9,12 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from ziwo_async.errors import BadCredentials, ConfigError, DecodeError, NotFound
+from ziwo_async import Ringing, ZiwoClient
+from ziwo_async.errors import BadCredentials, ConfigError, Conflict, DecodeError, NotFound, SpendRefused
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.click_to_call import click_to_call
 from ziwo_async.rest.cti import CtiResource
+from ziwo_async.spend import SpendPolicy
 
 KEY = "CANARY-cti-key-77"
 NUMBER = "+97150000000"
@@ -191,3 +193,73 @@ async def test_click_to_call_with_a_token_of_ones_own_does_not_log_in(kit, ziwo)
     ziwo.answers("POST", f"/integrations/cti/agents/call/{NUMBER}", lambda: kit.ok({"callID": "c-1"}))
     await click_to_call(kit.transport(ziwo.url, Credentials.from_token("CANARY-token")), NUMBER)
     assert ziwo.logins == 0
+
+
+# --- against the simulator ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", ["path", "form"])
+async def test_a_click_rings_the_agent_and_then_calls_the_customer(ziwo_world, ziwo_client, way):
+    customer = ziwo_world.customer(NUMBER).will(answer_after=0.01)
+    async with ZiwoClient(api_url=ziwo_world.api_url, api_key=ziwo_world.cti_key) as robot:
+        await robot.cti.agent_login("5555")
+        assert await robot.cti.current_call("5555") is None
+        async with ziwo_client.expect(Ringing, timeout=5) as rings:
+            made = await robot.cti.call("5555", NUMBER, in_form=way == "form")
+        call = ziwo_client.phone.call(rings.event.call_id)
+        assert call is not None
+        await call.answer()
+        await customer.is_called()
+        now = await robot.cti.current_call("5555")
+        assert now is not None
+        assert now.queue_info is not None
+        assert made.call_id in (now.queue_info.call_id, call.primary_call_id)
+        assert now.queue_info.created_at is not None
+        await call.hangup()
+        with pytest.raises(NotFound):
+            await robot.cti.current_call("9999")
+
+
+async def test_the_agent_s_own_click(ziwo_world, ziwo_client):
+    customer = ziwo_world.customer(NUMBER).will(answer_after=0.01)
+    async with ziwo_client.expect(Ringing, timeout=5) as rings:
+        await click_to_call(ziwo_client._transport, NUMBER)
+    call = ziwo_client.phone.call(rings.event.call_id)
+    assert call is not None
+    await call.answer()
+    await customer.is_called()
+    await call.hangup()
+
+
+async def test_a_click_for_an_agent_whose_phone_is_away(ziwo_world):
+    async with ZiwoClient(api_url=ziwo_world.api_url, api_key=ziwo_world.cti_key) as robot:
+        with pytest.raises(Conflict):
+            await robot.cti.call("0011", NUMBER)
+    async with ZiwoClient(api_url=ziwo_world.api_url, api_key="CANARY-wrong") as stranger:
+        with pytest.raises(BadCredentials):
+            await stranger.cti.call("0011", NUMBER)
+
+
+async def test_one_policy_for_the_phone_and_for_rest(ziwo_world):
+    agent = ziwo_world.agent("5555")
+    policy = SpendPolicy(calls_per_minute=2, allowed_prefixes=("+971",))
+    async with (
+        ZiwoClient(
+            username=agent.username,
+            password=agent.password,
+            api_url=ziwo_world.api_url,
+            api_key=ziwo_world.cti_key,
+            spend=policy,
+        ) as ziwo,
+        ziwo.phone,
+    ):
+        with pytest.raises(SpendRefused):
+            await ziwo.phone.dial("+19005550100")
+        ziwo_world.customer(NUMBER).will(answer_after=0.01)
+        call = await ziwo.phone.dial(NUMBER)
+        await call.wait_for("active", 5)
+        await call.hangup()
+        await ziwo.eavesdrops.create("0011")
+        for refused in (ziwo.cti.call("5555", NUMBER), ziwo.eavesdrops.create("0011"), ziwo.phone.dial(NUMBER)):
+            with pytest.raises(SpendRefused, match="2 a minute"):
+                await refused

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
+from ziwo_async import Ringing, ZiwoClient
 from ziwo_async.errors import BadArgument, ConfigError, Conflict, Forbidden, NotFound
 from ziwo_async.rest.eavesdrops import EavesdropsResource
 
@@ -75,3 +76,27 @@ async def test_errors_have_their_class(kit, ziwo, eavesdrops, status, kind):
         await eavesdrops.create("5555")
     with pytest.raises(kind, match="why"):
         await eavesdrops.update(CALL, whisper="none")
+
+
+# --- against the simulator ------------------------------------------------------------------------------------------
+
+
+async def test_an_eavesdrop_call_rings_our_own_phone_and_can_be_changed(ziwo_world, ziwo_client):
+    async with ziwo_client.expect(Ringing, timeout=5) as rings:
+        made = await ziwo_client.eavesdrops.create("0011")
+    assert rings.event.call_id == made.call_id
+    call = ziwo_client.phone.call(made.call_id)
+    assert call is not None
+    await call.answer()
+    await ziwo_client.eavesdrops.update(made.call_id, whisper="both")
+    assert [there.whisper for there in ziwo_world.calls if there.id == made.call_id] == ["both"]
+    await call.hangup()
+    with pytest.raises(NotFound):
+        await ziwo_client.eavesdrops.update(made.call_id, whisper="none")
+
+
+async def test_who_may_not_listen(ziwo_world):
+    agent = ziwo_world.add_agent("7777", rights=("admin",))
+    async with ZiwoClient(username=agent.username, password=agent.password, api_url=ziwo_world.api_url) as ziwo:
+        with pytest.raises(Forbidden):
+            await ziwo.eavesdrops.create("0011")

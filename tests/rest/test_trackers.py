@@ -393,3 +393,51 @@ async def test_the_test_of_a_tracker_gives_what_the_server_says(kit, ziwo, track
         "end": None,
     }
     assert forms == [{}]
+
+
+# --- against the simulator ------------------------------------------------------------------------------------------
+
+
+async def test_the_life_of_a_tracker(kit, ziwo, ziwo_world, ziwo_client):
+    async def rules(request: web.Request) -> web.Response:
+        assert request.headers["X-API-KEY"] == "CANARY-start"
+        return kit.ok({"didCalled": "061234567", "rules": []})
+
+    ziwo.on("POST", "/start.php", rules)
+    ziwo.answers("POST", "/end.php", lambda: kit.failed(503, "asleep"))
+    trackers = ziwo_client.trackers
+    with_user = ziwo.url.replace("://", "://CANARY-user:CANARY-pass@")
+    made = await trackers.create(
+        "ct 01/a",
+        start_url=f"{ziwo.url}/start.php",
+        end_url=f"{with_user}/end.php",
+        start_api_key="CANARY-start",
+        start_timeout=5,
+    )
+    assert made is not None
+    assert made.start_timeout == timedelta(seconds=5)
+    ziwo_world.add_tracker("other")
+    assert [t.name for t in await trackers.list(page_size=1, order="~name").all()] == ["other", "ct 01/a"]
+    await trackers.update(made.id, end_timeout=2)
+    again = await trackers.get(made.id)
+    assert again.end_timeout == timedelta(seconds=2)
+    assert again.end_url is not None
+    assert again.end_url.get_secret_value() == f"{with_user}/end.php"  # what was not sent stayed
+    await trackers.block("ct 01/a")
+    assert (await trackers.get(made.id)).status == "blocked"
+    await trackers.unblock("ct 01/a")
+    assert (await trackers.get(made.id)).status == "active"
+
+    told = await trackers.test(made.id)
+    assert isinstance(told, dict)
+    assert ("POST", "/start.php") in ziwo.seen
+    assert ("POST", "/end.php") in ziwo.seen
+    logs = [log.model_extra or {} for log in await trackers.logs(trackers=[made.id], page_size=1).all()]
+    assert [(log["type"], log["status"]) for log in logs] == [("end", 503), ("start", 200)]
+    assert "CANARY" not in f"{told} {logs}"
+
+    await trackers.delete("ct 01/a")
+    with pytest.raises(NotFound):
+        await trackers.get(made.id)
+    with pytest.raises(ApiError):
+        await trackers.create("other", start_url=START, end_url=END)
