@@ -63,7 +63,8 @@ class SpendPolicy:
         prefixes = self.allowed_prefixes
         if prefixes is None:
             return
-        if isinstance(prefixes, str) or not prefixes:
+        given: object = prefixes  # a user's type checker may be off
+        if isinstance(given, str) or not prefixes:
             # One text would be taken for its letters, and "+" among them would allow the whole world.
             raise ConfigError('SpendPolicy.allowed_prefixes must be texts such as ("+971", "+33"); None allows all.')
         for prefix in prefixes:

@@ -223,7 +223,7 @@ async def test_a_click_rings_the_agent_and_then_calls_the_customer(ziwo_world, z
 async def test_the_agent_s_own_click(ziwo_world, ziwo_client):
     customer = ziwo_world.customer(NUMBER).will(answer_after=0.01)
     async with ziwo_client.expect(Ringing, timeout=5) as rings:
-        await click_to_call(ziwo_client._transport, NUMBER)
+        await ziwo_client.agent.click_to_call(NUMBER)
     call = ziwo_client.phone.call(rings.event.call_id)
     assert call is not None
     await call.answer()
