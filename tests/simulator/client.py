@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeAlias
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -18,6 +19,8 @@ SDP = (
     "a=ice-pwd:abcdefghijklmnopqrstuv\r\na=candidate:1 1 udp 2130706431 127.0.0.1 40000 typ host\r\n"
     "a=fingerprint:sha-256 00\r\na=setup:actpass\r\n"
 )
+
+Connect: TypeAlias = "Callable[[], Awaitable[RawClient]]"
 
 
 class RawClient(asyncio.Protocol):

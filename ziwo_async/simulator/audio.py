@@ -15,6 +15,7 @@ _HEADER = bytes((0xFF, 0xFB, 0x18, 0xC4))
 _SIDE_INFORMATION = bytes(17)  # no bit of main data belongs to the frame: both granules are silent
 _FRAME_LENGTH = 144
 _FRAME_SECONDS = 1152 / 32_000
+_FEWEST_FRAMES = 8
 _ROOM = _FRAME_LENGTH - len(_HEADER) - len(_SIDE_INFORMATION)
 
 _WAV_RATE = 8_000
@@ -30,10 +31,10 @@ def mp3(seconds: float, name: str) -> bytes:
     another place in this one, can be told.
 
     Args:
-        seconds: Length; at least one frame (36 ms) is made.
+        seconds: Length; at least 8 frames (288 ms) are made, since players want some to recognise the format.
         name: ASCII text, cut to what fits.
     """
-    frames = max(round(seconds / _FRAME_SECONDS), 1)
+    frames = max(round(seconds / _FRAME_SECONDS), _FEWEST_FRAMES)
     marks = (f"{number:08d} {name}".encode()[:_ROOM].ljust(_ROOM, b"\0") for number in range(frames))
     return b"".join(_HEADER + _SIDE_INFORMATION + mark for mark in marks)
 

@@ -100,7 +100,10 @@ class Rest:
         for route in _ROUTES:
             answer = self._answerer(route)
             for path in route.paths:
-                app.router.add_route(route.method, path, answer)
+                if route.method == "GET":
+                    app.router.add_get(path, answer)  # and HEAD
+                else:
+                    app.router.add_route(route.method, path, answer)
         # Nothing of a test outlives it: connections are not waited for when the simulator closes.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

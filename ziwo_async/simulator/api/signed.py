@@ -64,7 +64,7 @@ class SignedFiles:
     async def listen(self, host: str) -> None:
         """Start to listen on any port."""
         app = web.Application()
-        app.router.add_get("/recordings/{name}", self._file)
+        app.router.add_route("*", "/{path:.*}", self._file)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
         await web.TCPSite(self._runner, host, 0).start()
@@ -86,7 +86,7 @@ class SignedFiles:
     async def _file(self, request: web.Request) -> web.StreamResponse:
         record = self._given.get(request.query.get("signature", ""))
         response: web.StreamResponse
-        if record is None or f"{record.call_id}.mp3" != request.match_info["name"]:
+        if record is None or request.match_info["path"] != f"recordings/{record.call_id}.mp3":
             response = web.Response(status=403)
         else:
             response = await send_recording(self._api, request, record)
