@@ -29,7 +29,7 @@ _log = logging.getLogger("ziwo_async.rest")
 
 _WORDS = 64 * 1024
 _RANGE = re.compile(r"bytes (\d{1,15})-(\d{1,15})/(\d{1,15}|\*)", re.ASCII)
-_ADDRESS = re.compile(r"\w+://\S+")
+_ADDRESS = re.compile(r"\S*(?://|\?\S*=)\S*")  # a word with a path of a host, or with a query
 
 
 class BeginAnew(Exception):
@@ -185,7 +185,7 @@ class SoundBody:
             unwrap(value, status=self._status, method="GET", path=self._path)
         except ApiError as error:
             # Servers like to repeat what they were given.
-            words = _ADDRESS.sub("***", error.message.replace(self._token.get_secret_value(), "***"))
+            words = _hidden(error.message.replace(self._token.get_secret_value(), "***"))
             return ApiError(words, status=self._status, method="GET", path=self._path)
         return self._wrong("the answer is JSON, and no recording")
 
@@ -286,6 +286,9 @@ class SoundSource:
         if route == "signed":
             # A new one each time: how long one lives is not known.
             address = (await signed_url(self._transport, self.call_id)).url.get_secret_value()
+            if not address.lower().startswith(("https://", "http://")):
+                # A path would be asked for with our token, and the server is not to choose what we ask for.
+                raise DecodeError("the signed address is none", status=200, method="GET", path=path)
         headers = {"Accept-Encoding": "identity"}
         if resume is not None:
             headers |= {"Range": f"bytes={resume.start}-", "If-Range": resume.validator}
@@ -300,14 +303,12 @@ class SoundSource:
             yield sound
 
     async def _streamed(self, stack: AsyncExitStack, address: str, path: str, headers: dict[str, str]) -> Body:
+        failed: ApiError | Forbidden
         try:
             return await stack.enter_async_context(self._transport.stream(address, headers=headers))
-        except ApiError as error:
-            if error.path == path:
-                raise
-            # From a storage: neither its path nor its words are shown, for the address may be a secret.
-            status, text = error.status, error.message if not error.path else "the storage of the recording fails"
-        raise error_for(status, text, method="GET", path=path)
+        except (ApiError, Forbidden) as error:
+            failed = _without_address(error, path)
+        raise failed
 
 
 async def signed_url(transport: Transport, call_id: str) -> SignedUrl:
@@ -327,6 +328,22 @@ def _path(route: RecordingRoute, call_id: str) -> str:
         "signed": f"/callHistory/{call_id}/recording/signed-url",
         "history": f"/callHistory/{call_id}/recording",
     }[route]
+
+
+def _without_address(error: ApiError | Forbidden, path: str) -> ApiError | Forbidden:
+    """Give an error that shows nothing of a storage's address, because that is a secret."""
+    if isinstance(error, Forbidden):
+        return Forbidden(_hidden(str(error)))
+    if error.path == path:
+        text = _hidden(error.message)
+        return error if text == error.message else error_for(error.status, text, method="GET", path=path)
+    # From the storage itself, or (without a path) about where the server leads; that names the host only.
+    text = "the storage of the recording fails" if error.path else error.message
+    return error_for(error.status, text, method="GET", path=path)
+
+
+def _hidden(text: str) -> str:
+    return _ADDRESS.sub("***", text)
 
 
 def _validator(body: Body) -> str | None:
