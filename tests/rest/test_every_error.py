@@ -1,0 +1,187 @@
+"""Each error that a REST request can end with, over a real socket: its class, its words, and what it says to do."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from ziwo_async import (
+    ApiError,
+    BadArgument,
+    BadCredentials,
+    CannotConnect,
+    ClientClosed,
+    ConfigError,
+    Conflict,
+    ConnectionLost,
+    DecodeError,
+    Forbidden,
+    NotFound,
+    RateLimited,
+    RecordingNotReady,
+    RequestTimeout,
+    RetryPolicy,
+    ServerError,
+    SpendPolicy,
+    SpendRefused,
+    Timeouts,
+    TokenExpired,
+    ZiwoClient,
+    ZiwoError,
+)
+from ziwo_async import errors as tree
+
+UUID = "5d2f3c1a-7f0e-4f6e-9d8b-0a1b2c3d4e5f"
+Ask = Callable[[ZiwoClient], Awaitable[object]]
+
+
+def profile(ziwo: ZiwoClient) -> Awaitable[object]:
+    return ziwo.session.profile()
+
+
+def client(url: str, **options) -> ZiwoClient:
+    given = {"token": "CANARY-token", "retry": RetryPolicy(attempts=1), **options}
+    return ZiwoClient(api_url=url, **given)
+
+
+async def cut(request: web.Request) -> web.Response:
+    assert request.transport is not None
+    request.transport.abort()
+    return web.Response()
+
+
+async def silence(request: web.Request) -> web.Response:
+    import asyncio
+
+    await asyncio.Event().wait()
+    return web.Response()
+
+
+ANSWERED: list[tuple[type[ZiwoError], int, dict[str, str], str, bool]] = [
+    (ApiError, 400, {}, "GET /profile failed with HTTP 400: said by the server", False),
+    (TokenExpired, 401, {}, "the access token is refused", False),
+    (Forbidden, 403, {}, "not allowed for this user: said by the server", False),
+    (NotFound, 404, {}, "GET /profile failed with HTTP 404: said by the server", False),
+    (Conflict, 409, {}, "HTTP 409", False),
+    (Conflict, 412, {}, "HTTP 412", False),
+    (RateLimited, 429, {"Retry-After": "3600"}, "HTTP 429", True),
+    (ServerError, 500, {}, "HTTP 500", True),
+    (ServerError, 503, {}, "HTTP 503", True),
+    (ApiError, 302, {"Location": "https://example.com/"}, "redirects to https://example.com:443", False),
+]
+
+
+@pytest.mark.parametrize(("kind", "status", "headers", "words", "retryable"), ANSWERED)
+async def test_what_the_server_answers(kit, ziwo, kind, status, headers, words, retryable):
+    ziwo.answers("GET", "/profile", lambda: kit.failed(status, "said by the server", **headers))
+    async with client(ziwo.url) as asking:
+        with pytest.raises(kind, match=words.replace("(", r"\(")) as caught:
+            await profile(asking)
+    assert type(caught.value) is kind
+    assert caught.value.retryable is retryable
+    if isinstance(caught.value, ApiError):
+        assert (caught.value.status, caught.value.method, caught.value.path) == (status, "GET", "/profile")
+    assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "handler", "words"),
+    [
+        (ApiError, lambda: web.json_response({"result": False, "error": {"message": "no"}}), "HTTP 200: no"),
+        (DecodeError, lambda: web.Response(text="<html>"), "an HTML page; is this the REST address"),
+        (DecodeError, lambda: web.json_response({"result": True, "content": "x"}), "not an object"),
+        (DecodeError, lambda: web.Response(body=b"[" + b"1," * 5_000_000 + b"1]"), "larger than 8 MiB"),
+    ],
+)
+async def test_answers_that_are_none(ziwo, kind, handler, words):
+    ziwo.answers("GET", "/profile", handler)
+    async with client(ziwo.url) as asking:
+        with pytest.raises(kind, match=words) as caught:
+            await profile(asking)
+    assert type(caught.value) is kind
+
+
+async def test_a_wrong_password(ziwo):
+    async with client(ziwo.url, token=None, username="x", password="CANARY-wrong") as asking:
+        with pytest.raises(BadCredentials, match="refuses user and password") as caught:
+            await profile(asking)
+    assert "CANARY" not in str(caught.value)
+
+
+async def test_nobody_there():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        async with client(f"http://127.0.0.1:{free.getsockname()[1]}") as asking:
+            with pytest.raises(CannotConnect, match="check host, port and network"):
+                await profile(asking)
+
+
+async def test_a_connection_that_ends(ziwo):
+    ziwo.on("GET", "/profile", cut)
+    async with client(ziwo.url) as asking:
+        with pytest.raises(ConnectionLost, match="ended before the answer"):
+            await profile(asking)
+
+
+async def test_a_server_that_says_nothing(ziwo):
+    ziwo.on("GET", "/profile", silence)
+    async with client(ziwo.url, timeouts=Timeouts(request=0.05)) as asking:
+        with pytest.raises(RequestTimeout, match=r"within 0\.05 s"):
+            await profile(asking)
+
+
+async def test_a_client_that_is_closed(ziwo):
+    asking = client(ziwo.url)
+    await asking.aclose()
+    with pytest.raises(ClientClosed):
+        await profile(asking)
+
+
+async def test_a_recording_that_is_not_ready(kit, ziwo, tmp_path):
+    missing = f"/surveillance/recordings/{UUID}.mp3"
+    ziwo.answers("GET", missing, lambda: kit.failed(404, "no such file"))
+    async with client(ziwo.url) as asking:
+        with pytest.raises(RecordingNotReady) as caught:
+            await asking.recordings.download(UUID, tmp_path, route="surveillance", wait=0.0)
+    assert isinstance(caught.value, NotFound)
+    assert caught.value.retryable is True
+
+
+NOTHING_SENT: list[tuple[type[ZiwoError], Ask, str]] = [
+    (ConfigError, lambda ziwo: ziwo.request("FETCH", "/x"), "not one of the methods"),
+    (ConfigError, lambda ziwo: ziwo.request("GET", "/x/../y"), "segment"),
+    (ConfigError, lambda ziwo: ziwo.cti.call("0011", "+97150000000"), "ZIWO_API_KEY"),
+    (BadArgument, lambda ziwo: ziwo.recordings.signed_url("46"), "callID"),
+    (SpendRefused, lambda ziwo: ziwo.agent.click_to_call("+4420000000"), "begins with none of"),
+]
+
+
+@pytest.mark.parametrize(("kind", "ask", "words"), NOTHING_SENT)
+async def test_what_is_refused_before_anything_is_sent(ziwo, kind, ask, words):
+    async with client(ziwo.url, spend=SpendPolicy(allowed_prefixes=("+971",))) as asking:
+        with pytest.raises(kind, match=words) as caught:
+            await ask(asking)
+    assert type(caught.value) is kind
+    assert ziwo.seen == []
+
+
+def test_no_error_of_the_rest_layer_is_missing_here() -> None:
+    of_the_phone = """
+        BadFrame CallEnded CallError CallGone CallRefused DuplicateSession ExpectTimeout FlowBroken HandlerRejected
+        InvalidInstanceName LedgerError MediaError PlaceError ProtocolError SessionTakenOver StreamOverflow
+        TransferFailed VertoError WrongState
+    """.split()  # noqa: SIM905
+    bases = ["ApiWarning", "AuthError", "TransportError", "ZiwoError"]
+    shown = {kind.__name__ for kind, *_ in (*ANSWERED, *NOTHING_SENT)} | {
+        "BadCredentials",
+        "CannotConnect",
+        "ClientClosed",
+        "ConnectionLost",
+        "DecodeError",
+        "RecordingNotReady",
+        "RequestTimeout",
+    }
+    assert shown | {*of_the_phone, *bases} >= set(tree.__all__)
