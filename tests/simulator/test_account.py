@@ -54,7 +54,16 @@ async def test_an_admin_has_no_phone(anonymous: Api, world: World, sim: Simulato
     assert answer.content["role"]["permissions"] == {"admin": True}
     assert admin not in world.agents
     assert (await anonymous.get("/profile")).status == 401
-    assert (await anonymous("GET", "/profile", headers={"access_token": "known"})).content["id"] == admin.id
+    known = {"access_token": "known"}
+    for method, path, status in (
+        ("PUT", "/agents/autologin", 404),
+        ("POST", "/live/calls/eavesdrop/0011", 403),
+        ("GET", "/callHistory/", 200),
+        ("GET", "/agents/channels/calls/", 200),
+        ("POST", "/integrations/cti/agents/call/9196", 412),
+    ):
+        assert (await anonymous(method, path, headers=known)).status == status, path
+    assert (await anonymous("GET", "/profile", headers=known)).content["id"] == admin.id
 
 
 async def test_tokens_given_before_the_start_are_accepted() -> None:

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ziwo_async.simulator import Cdr, Simulator, SimulatorError, WaitedInVain, World
+from ziwo_async.simulator import Cdr, Clock, Simulator, SimulatorError, WaitedInVain, World
+from ziwo_async.testing import VirtualLoop, run_virtual
 
 from .api import Api, dial, hangs_up, phone, picks_up
 from .client import RawClient
@@ -288,6 +289,7 @@ async def test_a_server_that_dies_ends_every_call(world: World, sim: Simulator, 
     await picks_up(client)
     await show(client)
     waiting = await world.customer("+972").dials(world.queue("empty"))
+    await asyncio.sleep(0.01)  # it has been looked at
     await sim.faults.server_restart()
     for call in (talking, waiting):
         cdr = await world.history.of(call)
@@ -388,3 +390,20 @@ async def test_the_recording_is_ready_later(world: World) -> None:
         ready = await world.watch.until(lambda: cdr.has_recording or None, 5.0, lambda: "not ready")
         assert ready
         client.abort()
+
+
+def test_the_history_is_written_in_virtual_time_too() -> None:
+    async def main(loop: VirtualLoop) -> None:
+        world = World()
+        clock = Clock(epoch=loop.epoch)
+        async with Simulator(world, clock=clock, serve_rest=False) as sim:
+            client = await RawClient.connect(sim.verto_url)
+            await client.login(world.agent("0011"))
+            call = await world.customer("+971").hangs_up_after(3600.0).dials(world.agent("0011"))
+            await asyncio.sleep(7)
+            await picks_up(client)
+            cdr = await world.history.of(call, timeout=4000.0)
+            assert (round(cdr.ring), round(cdr.talk), cdr.hung_up_by) == (7, 3600, "originator")
+            await client.close()
+
+    run_virtual(main)

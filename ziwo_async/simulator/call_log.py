@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .history import Cdr
 from .legs import FarEnd, Leg, Outside
 
 if TYPE_CHECKING:
     from .calls import SimCall
     from .clock import Clock
-    from .history import Cdr
     from .options import ServerOptions
     from .people import SimAgent
     from .world import World
@@ -148,7 +148,8 @@ class CallLog:
             cause = "ORIGINATOR_CANCEL"
         agents = tuple(dict.fromkeys(leg.agent for leg in call.legs if leg.agent is not None))
         delay = self._options.recording_delay
-        cdr = self._world.history.append(
+        cdr = Cdr(
+            id=self._world.history.next_id(),
             call_id=call.primary_call_id,
             direction=call.direction,
             result=_result(answered, cause),
@@ -171,6 +172,7 @@ class CallLog:
             else None,
             recording_ready=delay <= 0,
         )
+        self._world.history.append(cdr)
         if not cdr.recording_ready:
             self._clock.later(delay, lambda: self._ready(cdr))
 

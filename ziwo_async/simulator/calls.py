@@ -135,6 +135,7 @@ class SimCall:
         if outside is not None and not outside.ended:
             outside.ended, outside.cause = True, "SYSTEM_SHUTDOWN"
             outside.stop_timers()
+            self._world.running().call_log.ended(outside)
 
     def not_reached(self, outside: Outside, cause: str) -> None:
         """An agent could not be reached (used by the switch): the queue tries the next one, or the call ends."""

@@ -208,8 +208,8 @@ class History:
         answer = begin + wait + ring if result == "answered" else None
         heard = (answer is not None and direction != "service") or voicemail
         length = talk or (_VOICEMAIL_SECONDS if voicemail else 0.0)
-        return self.append(
-            id=id,
+        cdr = Cdr(
+            id=self.next_id() if id is None else id,
             call_id=call_id or self.new_call_id(),
             direction=direction,
             result=result,
@@ -233,72 +233,29 @@ class History:
             notes=tuple(notes),
             overrides=overrides,
         )
+        self.append(cdr)
+        return cdr
 
-    def append(
-        self,
-        *,
-        id: int | None = None,  # noqa: A002 (the name of ZIWO's field)
-        call_id: str,
-        direction: CallDirection,
-        result: str,
-        started_at: float,
-        answered_at: float | None,
-        ended_at: float,
-        customer: str,
-        customer_name: str,
-        did: str,
-        agent: SimAgent | None,
-        agents: tuple[SimAgent, ...],
-        queue: SimQueue | None,
-        rang_at: float | None,
-        hold: float,
-        cause: str,
-        hung_up_by: str,
-        voicemail: bool,
-        recording_seconds: float | None,
-        recording_ready: bool,
-        tags: tuple[str, ...] = (),
-        notes: tuple[str, ...] = (),
-        overrides: Mapping[str, object] | None = None,
-    ) -> Cdr:
-        """Add a record with everything in it (used by the server); see `Cdr`."""
-        number = self._last + 1 if id is None else id
-        if number in self._by_id:
-            raise SimulatorError(f"there is a record {number} already")
-        cdr = Cdr(
-            id=number,
-            call_id=call_id,
-            direction=direction,
-            result=result,
-            started_at=started_at,
-            answered_at=answered_at,
-            ended_at=ended_at,
-            customer=customer,
-            customer_name=customer_name,
-            did=did,
-            agent=agent,
-            agents=agents,
-            queue=queue,
-            rang_at=rang_at,
-            hold=hold,
-            cause=cause,
-            hung_up_by=hung_up_by,
-            voicemail=voicemail,
-            recording_seconds=recording_seconds,
-            recording_ready=recording_ready,
-            tags=tags,
-            notes=notes,
-            overrides=overrides,
-        )
-        self._last = max(self._last, number)
+    def next_id(self) -> int:
+        """The number of the next record."""
+        return self._last + 1
+
+    def append(self, cdr: Cdr) -> None:
+        """Add a finished record (used by the server).
+
+        Raises:
+            SimulatorError: Its id is taken.
+        """
+        if cdr.id in self._by_id:
+            raise SimulatorError(f"there is a record {cdr.id} already")
+        self._last = max(self._last, cdr.id)
         self._cdrs.append(cdr)
-        self._by_id[number] = cdr
-        self._by_call[call_id] = cdr
+        self._by_id[cdr.id] = cdr
+        self._by_call[cdr.call_id] = cdr
         if len(self._cdrs) > self.limit * 1.2:
             self._forget(self._cdrs[: -self.limit])
             del self._cdrs[: -self.limit]
         self._watch.poke()
-        return cdr
 
     def _forget(self, old: list[Cdr]) -> None:
         for cdr in old:

@@ -27,7 +27,7 @@ async def autologin(ask: Ask) -> JsonObject:
 
 def log_in_position(agent: SimAgent, position: str) -> None:
     """Log a position in, which makes a logged-out agent available."""
-    if position != agent.position:
+    if not position or position != agent.position:
         raise Refused(404, f"No such position: {position}")
     if agent.status == "Logged Out":
         agent.set_status("Available")
