@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TypeAlias
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import quote, unquote, urlencode, urlsplit
 
 from pydantic import JsonValue, SecretStr
 from pydantic_core import to_json
@@ -60,6 +60,7 @@ class Prepared:
         for key, value in (self.form or {}).items():
             if isinstance(value, SecretStr):
                 yield value.get_secret_value()
+                yield from _password_in(value.get_secret_value())
             elif isinstance(value, str) and is_secret(key):
                 yield value
         yield from secrets_in(self.json)
@@ -148,6 +149,17 @@ def segment(value: str | int) -> str:
     if text in {"", ".", ".."} or not text.isprintable():
         raise ConfigError(f"{_shown(text)} cannot be a part of a path")
     return quote(text, safe="")
+
+
+def _password_in(address: str) -> Iterator[str]:
+    """Give the password of an address such as https://user:password@host/, because a server may repeat it alone."""
+    try:
+        password = urlsplit(address).password
+    except ValueError:
+        return
+    if password:
+        yield password
+        yield unquote(password)
 
 
 def _pairs(fields: Form | Params) -> Iterator[tuple[str, str]]:
