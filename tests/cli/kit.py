@@ -21,7 +21,9 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     noise = ("ZIWO_", "FORCE_COLOR", "NO_COLOR", "COLUMNS", "PYTHONUNBUFFERED")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(noise)}
     # Buffered output would hide from these tests what a user would not see either, so nothing is unbuffered here.
-    return {**kept, "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error", **(extra or {})}
+    # And nobody is logged in on this machine.
+    nobody = {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "XDG_CONFIG_HOME": os.devnull}
+    return {**kept, **nobody, "PYTHONIOENCODING": "utf-8", "PYTHONWARNINGS": "error", **(extra or {})}
 
 
 class Program:

@@ -9,10 +9,20 @@ import typer
 from .. import __version__
 from .demo import demo
 from .dial import dial
+from .directories import agents, numbers, queues
+from .doctor import doctor
 from .flow import flow
+from .history import history
 from .listen import listen
+from .login import login
+from .logout import logout
+from .ping import ping
+from .recording import recording
 from .replay import replay
 from .simulate import simulate
+from .status import status
+from .trackers import trackers
+from .whoami import whoami
 
 __all__ = ["app"]
 
@@ -23,8 +33,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, simulate, listen, dial, flow, replay):
-    app.command()(_command)
+_START, _LOGIN, _PHONE, _CENTRE, _FLOWS = "Without an account", "Account", "Phone", "Contact centre", "Flows"
+for _panel, _commands in (
+    (_START, (demo, simulate)),
+    (_LOGIN, (login, logout, whoami, ping, doctor)),
+    (_PHONE, (listen, dial, status)),
+    (_CENTRE, (history, agents, queues, numbers)),
+    (_FLOWS, (flow, replay)),
+):
+    for _command in _commands:
+        app.command(rich_help_panel=_panel)(_command)
+app.add_typer(recording, name="recording", rich_help_panel=_CENTRE)
+app.add_typer(trackers, name="trackers", rich_help_panel=_CENTRE)
 
 
 def _version(wanted: bool) -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .. import EXIT_CODES, Destroy, DialogState, ZiwoClient
-from .account import client
+from .. import EXIT_CODES, Destroy, DialogState
+from .account import Account, signed_in
 from .running import following, plain, run
 from .views import Timeline, show_json
 
@@ -26,10 +26,12 @@ def dial(
 
     Ends with 0 when the call was answered or you hung up, else with 1.
     """
-    run(_dial(client(), number, json))
+    who = signed_in()
+    run(_dial(who, number, json), expired=who.expired)
 
 
-async def _dial(ziwo: ZiwoClient, number: str, json: bool) -> int:
+async def _dial(who: Account, number: str, json: bool) -> int:
+    ziwo = who.client()
     show = show_json if json else Timeline(Console()).show
     async with following(ziwo, show):
         call = await ziwo.phone.dial(number)

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from .. import EXIT_CODES, ConfigError, Recorder, ZiwoClient
-from .account import client
+from .. import EXIT_CODES, ConfigError, Recorder
+from .account import Account, signed_in
 from .running import fail, following, run
 from .views import Timeline, show_json
 
@@ -38,7 +38,8 @@ def listen(
     One agent has one phone: this one takes the place of the user's own, and its calls ring here.
     """
     with _recording(record, mask_numbers, record_limit * _MIB) as recorder:
-        run(_listen(client(recorder), json))
+        who = signed_in()
+        run(_listen(who, recorder, json), expired=who.expired)
 
 
 @contextmanager
@@ -59,7 +60,8 @@ def _recording(file: str | None, mask_numbers: bool, limit: int) -> Generator[Re
             os.unlink(file)
 
 
-async def _listen(ziwo: ZiwoClient, json: bool) -> int:
+async def _listen(who: Account, recorder: Recorder | None, json: bool) -> int:
+    ziwo = who.client(recorder=recorder)
     show = show_json if json else Timeline(Console()).show
     async with following(ziwo, show):
         sys.stderr.write(f"ziwo: this is the phone of {ziwo.phone.login} now; Ctrl-C ends it\n")

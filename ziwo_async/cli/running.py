@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 import sys
+import warnings
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, NoReturn
 
 import typer
 
-from .. import EXIT_CODES, Event, EventStream, ZiwoClient, ZiwoError, exit_code
+from .. import EXIT_CODES, ApiWarning, Event, EventStream, TokenExpired, ZiwoClient, ZiwoError, exit_code
 
 __all__ = ["fail", "following", "plain", "run"]
 
@@ -36,29 +37,49 @@ def fail(message: str, code: int) -> NoReturn:
     raise typer.Exit(code)
 
 
-def run(work: Coroutine[Any, Any, int]) -> NoReturn:
+def run(work: Coroutine[Any, Any, int], *, expired: str = "", interrupted: int = EXIT_CODES["stopped"]) -> NoReturn:
     """Run a command's work until it is done, or SIGINT or SIGTERM comes; then end with its exit code.
 
     The first signal cancels the work, which closes what it opened (calls are hung up). Another one
-    later than a second kills.
+    later than a second kills. Warnings of the server are one line on stderr each.
+
+    Args:
+        work: The work; gives the exit code.
+        expired: What to say when the server refuses the token, instead of the error's own words.
+        interrupted: The exit code after a signal.
 
     Raises:
-        Exit: The work's exit code; 0 after a signal; for a `ZiwoError` its code, after one line on stderr.
+        Exit: The work's exit code; for a `ZiwoError` its code, after one line on stderr.
     """
     try:
-        code = asyncio.run(_until_stopped(work))
+        with _warnings_as_lines():
+            code = asyncio.run(_until_stopped(work, interrupted))
+    except TokenExpired as error:
+        fail(expired or str(error), exit_code(error))
     except ZiwoError as error:
         fail(str(error), exit_code(error))
     raise typer.Exit(code)
 
 
-async def _until_stopped(work: Coroutine[Any, Any, int]) -> int:
+@contextmanager
+def _warnings_as_lines() -> Generator[None]:
+    def show(message: Warning | str, *where: object, **more: object) -> None:
+        del where, more
+        sys.stderr.write(f"ziwo: {plain(str(message))}\n")
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", ApiWarning)
+        warnings.showwarning = show
+        yield
+
+
+async def _until_stopped(work: Coroutine[Any, Any, int], interrupted: int) -> int:
     task = asyncio.ensure_future(work)
     with _signals(task.cancel):
         try:
             return await task
         except asyncio.CancelledError:
-            return EXIT_CODES["stopped"]
+            return interrupted
 
 
 @contextmanager

@@ -1,0 +1,104 @@
+"""`ziwo login`: open a REST session, and keep its token for the other commands."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+from pydantic import SecretStr
+
+from .. import (
+    EXIT_CODES,
+    ApiError,
+    BadCredentials,
+    ConfigError,
+    Credentials,
+    DecodeError,
+    Settings,
+    ZiwoClient,
+    ZiwoError,
+)
+from .account import find_password
+from .running import fail, plain, run
+from .stored import StoredLogin, check_keyring, keep
+
+__all__ = ["login"]
+
+_ROUTE = "/auth/login"
+
+
+def login(
+    file: Annotated[
+        bool, typer.Option("--file", help="Keep the token in a file that only you can read, not in the keyring.")
+    ] = False,
+) -> None:
+    """Log in once; the other commands use the token from then on. The password is not kept.
+
+    Asks for contact centre, user and password, unless ZIWO_CONTACT_CENTER, ZIWO_USERNAME and ZIWO_PASSWORD say them.
+    """
+    try:
+        if not file:
+            check_keyring()
+        settings = find_password().settings()
+    except ConfigError as error:
+        fail(str(error), EXIT_CODES["configuration"])
+    run(_login(settings, file), interrupted=EXIT_CODES["failed"])
+
+
+async def _login(settings: Settings, file: bool) -> int:
+    assert settings.username is not None
+    token = await _token(settings)
+    kept = StoredLogin(
+        username=settings.username,
+        token=token,
+        contact_center=settings.contact_center if settings.api_url is None else None,
+        api_url=settings.api_url,
+    )
+    try:
+        place = await asyncio.to_thread(keep, kept, in_file=file)
+    except ConfigError:
+        # Nobody has the token now, so its session ends; when that fails, what is told is still why.
+        with suppress(ZiwoError):
+            async with ZiwoClient(settings.contact_center, api_url=settings.api_url, token=token) as ziwo:
+                await ziwo.request("POST", "/auth/logout")
+        raise
+    typer.echo(f"Logged in as {plain(settings.username)} at {settings.base_url}; the token is in the {place}.")
+    return EXIT_CODES["stopped"]
+
+
+async def _token(settings: Settings) -> SecretStr:
+    """Log in and give the token; the session stays open, which a client's own login would not (`aclose` ends that)."""
+    asked = False
+
+    async def nobody_yet() -> Credentials:
+        nonlocal asked
+        if asked:  # the answer was 401, so the client looks for other credentials
+            raise BadCredentials("the server refuses user and password")
+        asked = True
+        # The login route ignores the token; ZIWO's own web client sends this word with it.
+        return Credentials.from_token("undefined")
+
+    assert settings.password is not None
+    form: dict[str, str | SecretStr | bool] = {
+        "username": settings.username or "",
+        "password": settings.password,
+        "remember": True,
+    }
+    async with ZiwoClient(settings.contact_center, api_url=settings.api_url, credentials=nobody_yet) as ziwo:
+        try:
+            reply = await ziwo.request("POST", _ROUTE, form=form)
+        except ApiError as error:
+            # `result: false` with HTTP 200 is a refused login (source: ZIWO Manager app).
+            if error.status >= 300 or isinstance(error, DecodeError):
+                raise
+            refused = error.message or "no reason given"
+        else:
+            found = reply.content.get("access_token") if isinstance(reply.content, dict) else None
+            if isinstance(found, str) and found:
+                Credentials.from_token(found)  # refuses what no header can carry
+                return SecretStr(found)
+            text = "the answer to the login has no access_token"
+            raise DecodeError(text, status=reply.status, method="POST", path=_ROUTE)
+    raise BadCredentials(f"the server refuses user and password: {refused}")
