@@ -35,7 +35,10 @@ def period(
             raise BadArgument(f"--last {last!r} is no length of time, such as 30m, 2h, 7d or 1w")
         if begin is not None or end is not None:
             raise BadArgument("--last goes until now: it does not go with --from and --to")
-        return present - int(found[1]) * _UNITS[found[2]], None
+        try:
+            return present - int(found[1]) * _UNITS[found[2]], None
+        except OverflowError:
+            raise BadArgument(f"--last {last} is before the beginning of time") from None
     if begin is None and end is None:
         return present - _A_DAY, None
     return moment(begin, "--from"), moment(end, "--to")
