@@ -30,6 +30,8 @@ from ziwo_async.events import (
     Hangup,
     HangupBy,
     LoginBlocked,
+    MediaLost,
+    MediaUp,
     Muted,
     PartyChanged,
     SessionClosed,
@@ -42,6 +44,8 @@ from ziwo_async.events import (
     TextMessage,
     UnknownFrame,
     Unmuted,
+    VoiceStarted,
+    VoiceStopped,
     parse_event,
     trusted,
 )
@@ -87,6 +91,15 @@ OTHERS: dict[type[Event], st.SearchStrategy[Event]] = {
     PartyChanged: made(PartyChanged, call_id=words, display_name=words, display_number=words, current_call=calls),
     Muted: made(Muted, call_id=words),
     Unmuted: made(Unmuted, call_id=words),
+    MediaUp: made(MediaUp, call_id=words, codec=words, again=st.booleans()),
+    MediaLost: made(
+        MediaLost,
+        call_id=words,
+        reason=st.sampled_from(["never came", "no audio", "connection lost"]),
+        seconds=moments,
+    ),
+    VoiceStarted: made(VoiceStarted, call_id=words, at=moments, level=st.floats(-100, 0)),
+    VoiceStopped: made(VoiceStopped, call_id=words, at=moments, seconds=moments),
     FlowViolation: made(
         FlowViolation, call_id=words, state=st.none() | st.sampled_from(DialogState), input=words, reason=words
     ),

@@ -9,6 +9,8 @@ are `DialogEvent`; a listener on a base class sees its children::
         DialogEvent                Requesting Trying Early Ringing Answering Active Held Hangup Destroy Recovering
         PartyChanged               verto.display: the party on the other end changed
         Muted, Unmuted             our own microphone
+        MediaUp, MediaLost         audio comes, or does not come any more (with a media engine that carries audio)
+        VoiceStarted, VoiceStopped somebody on the other end speaks, or does not (where asked for)
         FlowViolation              the call left the documented flow
       SessionEvent                 about the phone as a whole; handlers get (event)
         SessionReady, SessionLost, SessionRestored, SessionClosed
@@ -50,6 +52,8 @@ __all__ = [
     "HangupBy",
     "Held",
     "LoginBlocked",
+    "MediaLost",
+    "MediaUp",
     "Muted",
     "PartyChanged",
     "Recovering",
@@ -66,6 +70,8 @@ __all__ = [
     "Trying",
     "UnknownFrame",
     "Unmuted",
+    "VoiceStarted",
+    "VoiceStopped",
     "parse_event",
 ]
 
@@ -409,6 +415,64 @@ class Unmuted(CallEvent, frozen=True):
     event: Literal["unmuted"] = "unmuted"
 
 
+class MediaUp(CallEvent, frozen=True):
+    """Audio of the call comes in: for the first time, or again after `MediaLost`.
+
+    Told by a media engine that carries audio (`AiortcMedia`); the server never tells.
+
+    Attributes:
+        codec: The codec in use, such as `opus`.
+        again: Whether it had been lost.
+    """
+
+    event: Literal["media_up"] = "media_up"
+    codec: str
+    again: bool = False
+
+
+class MediaLost(CallEvent, frozen=True):
+    """No audio of the call comes in. Told once; `MediaUp` tells when it is back. The call itself goes on.
+
+    The server sends nothing while the other side is away (a customer's agent whose connection is lost, for instance),
+    so that it may come back by itself.
+
+    Attributes:
+        reason: `never came`: the call is active and no audio ever came. `no audio`: it stopped. `connection lost`: the
+            media connection failed; only a re-attachment brings it back.
+        seconds: For how long nothing came.
+    """
+
+    event: Literal["media_lost"] = "media_lost"
+    reason: Literal["never came", "no audio", "connection lost"]
+    seconds: float
+
+
+class VoiceStarted(CallEvent, frozen=True):
+    """Somebody on the other end has begun to speak, judged by loudness alone.
+
+    Attributes:
+        at: Since when, in seconds since the epoch.
+        level: How loud it is, in dBFS: 0 is the loudest there is, speech about -30 to -15.
+    """
+
+    event: Literal["voice_started"] = "voice_started"
+    at: float
+    level: float
+
+
+class VoiceStopped(CallEvent, frozen=True):
+    """Nobody on the other end speaks any more.
+
+    Attributes:
+        at: Since when, in seconds since the epoch.
+        seconds: For how long there was voice.
+    """
+
+    event: Literal["voice_stopped"] = "voice_stopped"
+    at: float
+    seconds: float
+
+
 class FlowViolation(CallEvent, frozen=True):
     """Something happened to a call that the documented flow has no place for. The call goes on.
 
@@ -632,8 +696,9 @@ STATE_EVENTS: dict[DialogState, type[DialogEvent]] = {
 _OTHERS: dict[str, type[Event]] = {
     str(cls.model_fields["event"].default): cls
     for cls in (
-        PartyChanged, Muted, Unmuted, FlowViolation, SessionReady, SessionLost, SessionRestored, SessionClosed,
-        LoginBlocked, AgentMessage, TextMessage, HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame,
+        PartyChanged, Muted, Unmuted, MediaUp, MediaLost, VoiceStarted, VoiceStopped, FlowViolation, SessionReady,
+        SessionLost, SessionRestored, SessionClosed, LoginBlocked, AgentMessage, TextMessage, HandlerFailed,
+        SlowConsumer, EventsDropped, UnknownFrame,
     )
 }  # fmt: skip
 

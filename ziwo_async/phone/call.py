@@ -22,6 +22,7 @@ from .causes import CAUSE_CODES
 from .transfer import AttendedTransfer
 
 if TYPE_CHECKING:
+    from ..media.audio import CallAudio
     from .core import PhoneCore
 
 __all__ = ["Call"]
@@ -67,6 +68,7 @@ class Call:
         self._core = core
         self._machine = machine
         self._seen: dict[DialogState, DialogEvent] = {}
+        self._audio: CallAudio | None = None
 
     def __repr__(self) -> str:
         return f"<Call {self.id} {self.direction} {self.customer_number!r} {self.state}>"
@@ -127,6 +129,20 @@ class Call:
     def cause(self) -> str | None:
         """FreeSWITCH hang-up cause, once the call ended."""
         return self.data.hangup_cause
+
+    @property
+    def audio(self) -> CallAudio:
+        """What is heard and said in the call: `frames()`, `play()`, `speak()`, `record()`, `levels()`, `voice()`.
+
+        It stays the same over re-attachments, and comes to its end with the call.
+
+        Raises:
+            WrongState: The call rings still, or is over without ever having been asked for its audio.
+            MediaError: The client was made without a media engine that carries audio (`AiortcMedia`).
+        """
+        if self._audio is None:
+            self._audio = self._core.media.audio(self.id, self.state)
+        return self._audio
 
     # -- what it can do --------------------------------------------------------
 

@@ -20,7 +20,7 @@ from ..errors import (
     RequestTimeout,
     ZiwoError,
 )
-from ..events import STATE_EVENTS, Destroy, DialogEvent, Event, FlowViolation, Ringing, UnknownFrame
+from ..events import STATE_EVENTS, CallEvent, Destroy, DialogEvent, Event, FlowViolation, Ringing, UnknownFrame
 from ..verto.effects import (
     DialAsked,
     Effect,
@@ -89,7 +89,7 @@ class PhoneCore:
         self.timeouts = timeouts
         self.clock = clock
         self.new_id = new_id
-        self.media = MediaTable(media)
+        self.media = MediaTable(media, self._tell_of_media)
         self.calls: dict[str, Call] = {}
         self.connection: Connection | None = None
         self.ready: asyncio.Future[Ready] | None = None
@@ -110,6 +110,7 @@ class PhoneCore:
 
     def begin(self, connection: Connection, account: Account) -> None:
         """A new connection stands: frames of an older one mean nothing any more."""
+        self.media.note_server(account.url)
         self.connection = connection
         self.ready = asyncio.get_running_loop().create_future()
         if self.session.login not in ("", account.login):
@@ -130,6 +131,10 @@ class PhoneCore:
     def tell(self, event: Event) -> None:
         """Publish an event about the phone as a whole."""
         self.dispatcher.publish(event, None, None)
+
+    def _tell_of_media(self, event: CallEvent) -> None:
+        if event.call_id in self.calls:
+            self.publish(event, event.call_id)
 
     def renew_session(self) -> None:
         """Take a new session id: the server cannot take the old one up any more."""
@@ -259,6 +264,7 @@ class PhoneCore:
                 return None
             call = self.calls[call_id] = Call(self, machine)
         call.note(event)
+        self.media.note_state(call_id, event.state)
         if type(event) is Destroy:
             del self.calls[call_id]
             self.session.last_ended.pop(call_id, None)

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..errors import MediaError
+from ..events import CallEvent, DialogState
 
-__all__ = ["MediaEngine", "MediaSession", "NullMedia"]
+if TYPE_CHECKING:
+    from ..media.audio import CallAudio
+
+__all__ = ["AudioSession", "MediaEngine", "MediaSession", "NullMedia", "WantsServer"]
 
 
 @runtime_checkable
@@ -36,6 +41,33 @@ class MediaSession(Protocol):
 
     async def close(self) -> None:
         """Let go of everything. Called once, after the call was destroyed."""
+        ...
+
+
+@runtime_checkable
+class AudioSession(MediaSession, Protocol):
+    """The media of one call, when they are real: its audio can be reached, and it tells what becomes of it."""
+
+    @property
+    def audio(self) -> CallAudio:
+        """What is heard and said in the call."""
+        ...
+
+    def report_to(self, tell: Callable[[CallEvent], None]) -> None:
+        """Tell what happens to the media: `MediaUp`, `MediaLost` and such."""
+        ...
+
+    def note(self, state: DialogState) -> None:
+        """The call has entered a state."""
+        ...
+
+
+@runtime_checkable
+class WantsServer(Protocol):
+    """An engine that wants to know where the server is."""
+
+    def note_server(self, url: str) -> None:
+        """The phone is about to connect to this address."""
         ...
 
 

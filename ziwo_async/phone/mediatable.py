@@ -5,10 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING
 
-from ..errors import MediaError
-from .media import MediaEngine, MediaSession
+from ..errors import MediaError, WrongState
+from ..events import CallEvent, DialogState
+from .media import AudioSession, MediaEngine, MediaSession, WantsServer
+
+if TYPE_CHECKING:
+    from ..media.audio import CallAudio
 
 __all__ = ["MediaTable"]
 
@@ -26,13 +31,15 @@ class _Entry:
 class MediaTable:
     """The media of each call."""
 
-    def __init__(self, engine: MediaEngine) -> None:
+    def __init__(self, engine: MediaEngine, tell: Callable[[CallEvent], None]) -> None:
         """Make a table that is empty.
 
         Args:
             engine: Makes the media.
+            tell: Called with the events of media that tell what becomes of them.
         """
         self._engine = engine
+        self._tell = tell
         self._entries: dict[str, _Entry] = {}
         self._offers: dict[str, str] = {}
 
@@ -47,6 +54,39 @@ class MediaTable:
     def forget_offer(self, call_id: str) -> None:
         """The call is over."""
         self._offers.pop(call_id, None)
+
+    def note_server(self, url: str) -> None:
+        """The phone connects to this address."""
+        if isinstance(self._engine, WantsServer):
+            self._engine.note_server(url)
+
+    def note_state(self, call_id: str, state: DialogState) -> None:
+        """A call has entered a state."""
+        entry = self._entries.get(call_id)
+        if entry is not None and isinstance(entry.session, AudioSession):
+            entry.session.note(state)
+
+    def audio(self, call_id: str, state: DialogState) -> CallAudio:
+        """The audio of a call.
+
+        Raises:
+            WrongState: Its media have not begun, or are over.
+            MediaError: The engine carries no audio.
+        """
+        entry = self._entries.get(call_id)
+        session = None if entry is None else entry.session
+        if session is None:
+            raise WrongState(
+                f"it has no audio in state '{state}': a ringing call gets it when it is answered",
+                call_id=call_id,
+                state=str(state),
+            )
+        if not isinstance(session, AudioSession):
+            raise MediaError(
+                f"{type(self._engine).__name__} carries no audio: make the client with media=AiortcMedia()",
+                call_id=call_id,
+            )
+        return session.audio
 
     def has(self, call_id: str) -> bool:
         """Whether the call has media to close."""
@@ -121,6 +161,8 @@ class MediaTable:
     async def _open(self, call_id: str, entry: _Entry) -> MediaSession:
         if entry.session is None:
             entry.session = await self._engine.open(call_id)
+            if isinstance(entry.session, AudioSession):
+                entry.session.report_to(self._tell)
         return entry.session
 
     async def _shut(self, call_id: str, entry: _Entry) -> None:

@@ -1,0 +1,177 @@
+"""Playback: something that is being played into a call, from a file, a tone, or frames that are made as it goes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeAlias
+
+from ..errors import BadArgument
+from ..phone.owner import TaskHandle, TaskOwner
+from ._av import AvError, Resampler, SoundReader
+from .frame import LINE_BYTES, LINE_RATE, AudioFrame
+from .thread import in_thread
+from .tone import Tone
+
+if TYPE_CHECKING:
+    from .sent import Sent
+
+__all__ = ["Playback", "Sound", "Speech"]
+
+Sound: TypeAlias = str | os.PathLike[str] | Tone | AsyncIterable[AudioFrame]
+"""What can be played: a file, a tone, or frames of any rate and length."""
+Speech: TypeAlias = AsyncIterable[AudioFrame] | AsyncIterable[bytes]
+"""What can be spoken: frames, or bare PCM."""
+
+_log = logging.getLogger("ziwo_async.media")
+
+# Read ahead of what is played: enough for a source that comes in bursts, and a bound for one that is too fast.
+_AHEAD = 2 * LINE_RATE * 2
+# Sound starts, and starts again after a gap, once there is this much: so that jitter makes one gap and not many.
+_CUSHION = 3 * LINE_BYTES
+_READ = 0.5
+
+
+class Playback:
+    """Something that is being played. Await it to wait for its end; `stop()` ends it.
+
+    Attributes:
+        completed: Whether it was played to its end, and not stopped before, by `stop()` or with the call.
+    """
+
+    def __init__(self, sent: Sent, what: str) -> None:
+        """Made by `CallAudio.play` and `CallAudio.speak`."""
+        self.completed = False
+        self._sent = sent
+        self._what = what
+        self._tone: Iterator[bytes] | None = None
+        self._waiting = bytearray()
+        self._cushioned = True
+        self._complete = False
+        self._room = asyncio.Event()
+        self._ended = asyncio.Event()
+        self._error: Exception | None = None
+        self._feeder: TaskHandle | None = None
+        self._played = 0
+
+    def __repr__(self) -> str:
+        return f"<Playback of {self._what}, {self.seconds:.1f} s{', ended' if self.done else ''}>"
+
+    @property
+    def seconds(self) -> float:
+        """How much of it was sent."""
+        return self._played * LINE_BYTES / 2 / LINE_RATE
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self._ended.is_set()
+
+    def __await__(self) -> Generator[object, None, None]:
+        return self.wait().__await__()
+
+    async def wait(self) -> None:
+        """Wait until it has ended: played out, stopped, or over with the call.
+
+        Raises:
+            BadArgument: The file cannot be read, or is no sound.
+            Exception: Whatever the frames' iterator raised.
+        """
+        await self._ended.wait()
+        if self._error is not None:
+            raise self._error
+
+    def stop(self) -> None:
+        """Stop at once. Does nothing when it has ended."""
+        if self._feeder is not None:
+            self._feeder.cancel()
+        self._end()
+
+    # -- for the call ----------------------------------------------------------
+
+    def begin(self, sound: Sound | Speech, owner: TaskOwner, rate: int | None) -> None:
+        """Start it."""
+        if isinstance(sound, Tone):
+            self._tone = sound.frames()
+        elif isinstance(sound, str | os.PathLike):
+            self._feeder = owner.spawn(f"play {self._what}", self._feed, _file(sound), None)
+        else:
+            self._feeder = owner.spawn(f"play {self._what}", self._feed, sound, rate)
+        self._sent.add(self)
+
+    def next(self) -> bytes | None:
+        """The next 20 ms; asked by `Sent`."""
+        piece = next(self._tone, None) if self._tone is not None else self._take()
+        if piece is not None:
+            self._played += 1
+        elif self._tone is not None or self._complete:
+            self.completed = True
+            self._end()
+        return piece
+
+    def _take(self) -> bytes | None:
+        waiting = self._waiting
+        if self._cushioned and not self._complete and len(waiting) < _CUSHION:
+            return None
+        self._cushioned = False
+        if len(waiting) >= LINE_BYTES:
+            piece = bytes(waiting[:LINE_BYTES])
+            del waiting[:LINE_BYTES]
+            self._room.set()
+            return piece
+        if self._complete and waiting:
+            piece = bytes(waiting).ljust(LINE_BYTES, b"\0")
+            waiting.clear()
+            return piece
+        self._cushioned = True
+        return None
+
+    async def _feed(self, source: Speech, rate: int | None) -> None:
+        resampler = Resampler(LINE_RATE)
+        try:
+            async for piece in source:
+                if isinstance(piece, AudioFrame):
+                    await self._put(resampler.push(piece.pcm, piece.rate))
+                elif rate is not None:
+                    await self._put(resampler.push(piece, rate))
+                else:
+                    raise BadArgument("bare PCM needs to be told its rate: speak(pcm, rate=24000)")
+            await self._put(resampler.flush())
+            self._complete = True
+        except Exception as error:  # noqa: BLE001 - the user's iterator may raise anything; it goes to who awaits
+            self._error = error
+            _log.warning("%s could not be played: %s: %s", self._what, type(error).__name__, error)
+        finally:
+            if isinstance(source, AsyncGenerator):
+                with suppress(RuntimeError):  # it is running in a task of the user's, who then ends it
+                    await source.aclose()
+            if not self._complete:
+                self._end()
+
+    async def _put(self, pcm: bytes) -> None:
+        self._waiting += pcm
+        while len(self._waiting) > _AHEAD:
+            self._room.clear()
+            await self._room.wait()
+
+    def _end(self) -> None:
+        self._sent.remove(self)
+        self._waiting.clear()
+        self._ended.set()
+
+
+async def _file(path: str | os.PathLike[str]) -> AsyncGenerator[AudioFrame]:
+    try:
+        reader = await in_thread(lambda: SoundReader(path))
+    except (OSError, AvError) as error:
+        raise BadArgument(f"{os.fspath(path)!r} cannot be played: {error.strerror or error}") from None
+    try:
+        while pcm := await in_thread(lambda: reader.read(_READ)):
+            yield AudioFrame(pcm, LINE_RATE)
+    except AvError as error:
+        raise BadArgument(f"{os.fspath(path)!r} cannot be played: {error.strerror or error}") from None
+    finally:
+        await in_thread(reader.close)
