@@ -121,8 +121,8 @@ def source_of(sound: Source | str | Path) -> Source:
     return Wav(sound) if isinstance(sound, str | Path) else sound
 
 
-RINGBACK = 425
-"""Frequency of the ringback tone, in Hz."""
+RINGBACK = 400
+"""Frequency of the ringback tone, in Hz. Multiples of 100 Hz are told apart in the shortest stretches."""
 
 HOLD_MUSIC = 1_500
 """What hold music is in the simulator: a tone of so many Hz."""
