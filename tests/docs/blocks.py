@@ -4,12 +4,18 @@ The comment is the line before the fence: `<!-- test: KIND -->`, or `<!-- test: 
 
 - `program`: a complete program. It runs as a process of its own, with the environment of a simulated agent; a customer
   calls it once. It ends by itself, or by SIGINT, with exit code 0. `ends: N` wants another exit code,
-  `quiet: yes` means that it takes no calls, `shows: TEXT` wants TEXT in its output.
+  `quiet: yes` means that it takes no calls, `shows: TEXT` wants TEXT in its output. `needs: ...` as below, calls
+  excepted.
 - `fragment`: statements inside an `async` function in which these names are known: `ziwo` (a client whose phone is
-  started as agent 5555), `router` (included by it), `world` (the contact centre), `agent` (agent 5555 in it),
-  `customer` (+97150000000), `log`. `needs: ...` adds some of `ringing` (an inbound call that rings), `call` (an active
-  inbound call) and `second` (another one). `drive: inbound` lets the customer call meanwhile, hang up once the call
-  was answered, and closes the phone after that. `then: EXPRESSION` must be true afterwards.
+  started as agent 5555, with the api_key), `router` (included by it), `world` (the contact centre), `agent` (agent 5555
+  in it), `customer` (+97150000000), `log`. `needs: WORD WORD` adds some of these:
+    - `ringing` (an inbound call that rings), `call` (an active inbound call) and `second` (another one);
+    - `history`: six calls that are over; `call_id` was answered and recorded, `voicemail_id` left a message, and
+      `folder` is empty;
+    - `customers`: the customer in the CRM;
+    - `tracker`: a call tracker with the number `tracker_id`. All of these are made in `things.py`.
+  `drive: inbound` lets the customer call meanwhile, hang up once the call was answered, and closes the phone after
+  that. `then: EXPRESSION` must be true afterwards.
 - `pytest`: a test file of a user, run by pytest with the plugin.
 - `example`: a file of `examples/`, included whole; `tests/examples` runs it.
 """

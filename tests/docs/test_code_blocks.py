@@ -20,11 +20,11 @@ from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 
 from ..cli.kit import program
 from .blocks import KINDS, ROOT, Block, all_blocks
+from .things import CALLS, CUSTOMER, THINGS, make, words
 
 pytest_plugins = ["pytester"]
 
 BLOCKS = [block for block in all_blocks() if block.language in {"python", "py", "pycon"}]
-CUSTOMER = "+97150000000"
 PATIENCE = 20.0
 
 
@@ -42,6 +42,8 @@ def test_every_block_says_how_it_is_tested() -> None:
 def test_every_option_is_known() -> None:
     known = {"ends", "quiet", "shows", "drive", "needs", "then"}
     assert [(block.name, block.options) for block in BLOCKS if not set(block.options) <= known] == []
+    things = {*CALLS, *THINGS}
+    assert [block.name for block in BLOCKS if not set(words(block.options.get("needs", ""))) <= things] == []
 
 
 def test_no_comment_stands_alone() -> None:
@@ -72,7 +74,14 @@ async def test_program(block: Block, tmp_path: Path) -> None:
     file.write_text(block.code)
     async with serve() as world:
         agent = world.agent("5555")
-        env = {"ZIWO_API_URL": world.api_url, "ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password}
+        make(block.options.get("needs", ""), world, tmp_path / "empty")
+        env = {
+            "ZIWO_API_URL": world.api_url,
+            "ZIWO_USERNAME": agent.username,
+            "ZIWO_PASSWORD": agent.password,
+            "ZIWO_API_KEY": world.cti_key,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+        }
         async with program(sys.executable, file, env=env, cwd=tmp_path) as running:
             if block.options.get("quiet") == "yes":
                 code = await running.ends()
@@ -87,6 +96,7 @@ async def test_program(block: Block, tmp_path: Path) -> None:
     assert "Traceback" not in shown
     assert block.options.get("shows", "") in shown
     assert agent.password not in shown
+    assert world.cti_key not in shown
 
 
 @asynccontextmanager
@@ -101,6 +111,7 @@ async def setting(world: ServedWorld, router: Router) -> AsyncIterator[dict[str,
     ziwo = ZiwoClient(
         username=agent.username,
         password=agent.password,
+        api_key=world.cti_key,
         api_url=world.api_url,
         router=router,
         reconnect=FAST_RECONNECT,
@@ -137,13 +148,16 @@ async def drive(ziwo: ZiwoClient, world: ServedWorld) -> None:
 
 
 @of("fragment")
-async def test_fragment(block: Block) -> None:
+async def test_fragment(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     code = compile(
         "\n" * block.line + block.code, str(block.path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
     )
     async with asyncio.timeout(PATIENCE * 2), serve() as world, setting(world, Router()) as names:
         ziwo: ZiwoClient = names["ziwo"]
-        for need in block.options.get("needs", "").replace(",", " ").split():
+        needs = block.options.get("needs", "")
+        names.update(make(needs, world, tmp_path / "empty"))
+        for need in (word for word in words(needs) if word in CALLS):
             names[need] = await ring(ziwo, world, CUSTOMER if need != "second" else "+97150000002")
             if need != "ringing":
                 await names[need].answer()

@@ -8,7 +8,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,28 +16,18 @@ import aiohttp
 import pytest
 
 from ziwo_async import check_flow
-from ziwo_async.testing import ServedWorld, serve
+from ziwo_async.testing import ServedWorld
 
 from ..cli.kit import ROOT, program
+from .account import login
 
 EXAMPLES = ROOT / "examples"
 CUSTOMER = "+97150000000"
 
 
-@pytest.fixture
-async def world() -> AsyncIterator[ServedWorld]:
-    async with serve() as served:
-        yield served
-
-
-def login(world: ServedWorld) -> dict[str, str]:
-    agent = world.agent("5555")
-    return {"ZIWO_API_URL": world.api_url, "ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password}
-
-
 def test_there_is_a_test_for_each_example() -> None:
-    text = Path(__file__).read_text()
-    assert all(path.name in text for path in EXAMPLES.glob("*.py"))
+    text = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'EXAMPLES / "{path.name}"' not in text] == []
 
 
 async def talk(world: ServedWorld) -> None:
