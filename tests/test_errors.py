@@ -11,7 +11,7 @@ from ziwo_async.errors import ZiwoError
 
 RETRYABLE = {
     "TransportError", "CannotConnect", "ConnectionLost", "RequestTimeout", "DuplicateSession", "RateLimited",
-    "RecordingNotReady", "ServerError", "ExpectTimeout",
+    "RecordingNotReady", "ServerError", "EavesdropTimeout", "ExpectTimeout",
 }  # fmt: skip
 ERRORS = sorted(set(errors.__all__) - {"ApiWarning"})  # which is a warning, and lives here for want of a better place
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .client import EXIT_CODES, ZiwoClient, exit_code
     from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
     from .errors import (
+        AgentNotFound,
         ApiError,
         ApiWarning,
         AuthError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         ConnectionLost,
         DecodeError,
         DuplicateSession,
+        EavesdropTimeout,
         ExpectTimeout,
         FlowBroken,
         Forbidden,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
         LedgerError,
         MediaError,
         NotFound,
+        PositionNotConnected,
         ProtocolError,
         RateLimited,
         RecordingNotReady,
@@ -63,6 +66,7 @@ if TYPE_CHECKING:
         DialogState,
         Direction,
         Early,
+        EavesdropAudit,
         Event,
         EventsDropped,
         FlowViolation,
@@ -122,6 +126,7 @@ if TYPE_CHECKING:
     from .spend import SpendGuard, SpendPolicy
     from .telephone import same_number, to_e164
     from .verto.flow import FlowChecker, FlowReport, Verdict, check_flow
+    from .whisper import WhisperSession
 
 __version__ = "0.1.0"
 
@@ -129,19 +134,20 @@ _HOME = {
     "client": ("EXIT_CODES", "ZiwoClient", "exit_code"),
     "config": ("Buffers", "Liveness", "ReconnectPolicy", "RetryPolicy", "Settings", "Timeouts"),
     "errors": (
-        "ApiError", "ApiWarning", "AuthError", "BadArgument", "BadCredentials", "BadFrame", "CallEnded", "CallError",
-        "CallGone", "CallRefused", "CannotConnect", "ClientClosed", "ConfigError", "Conflict", "ConnectionLost",
-        "DecodeError", "DuplicateSession", "ExpectTimeout", "FlowBroken", "Forbidden", "HandlerRejected",
-        "InvalidInstanceName", "LedgerError", "MediaError", "NotFound", "ProtocolError", "RateLimited",
-        "RecordingNotReady", "RequestTimeout", "ServerError", "SessionTakenOver", "SpendRefused", "StreamOverflow",
-        "TokenExpired", "TransferFailed", "TransportError", "VertoError", "WrongState", "ZiwoError",
+        "AgentNotFound", "ApiError", "ApiWarning", "AuthError", "BadArgument", "BadCredentials", "BadFrame",
+        "CallEnded", "CallError", "CallGone", "CallRefused", "CannotConnect", "ClientClosed", "ConfigError", "Conflict",
+        "ConnectionLost", "DecodeError", "DuplicateSession", "EavesdropTimeout", "ExpectTimeout", "FlowBroken",
+        "Forbidden", "HandlerRejected", "InvalidInstanceName", "LedgerError", "MediaError", "NotFound",
+        "PositionNotConnected", "ProtocolError", "RateLimited", "RecordingNotReady", "RequestTimeout", "ServerError",
+        "SessionTakenOver", "SpendRefused", "StreamOverflow", "TokenExpired", "TransferFailed", "TransportError",
+        "VertoError", "WrongState", "ZiwoError",
     ),
     "events": (
         "Active", "AgentMessage", "Answering", "CallData", "CallEvent", "Destroy", "DialogEvent", "DialogState",
-        "Direction", "Early", "Event", "EventsDropped", "FlowViolation", "HandlerFailed", "Hangup", "HangupBy", "Held",
-        "LoginBlocked", "Muted", "PartyChanged", "Recovering", "Requesting", "Ringing", "SessionClosed", "SessionEvent",
-        "SessionLost", "SessionReady", "SessionRestored", "SlowConsumer", "StateFlowItem", "TextMessage", "Trying",
-        "UnknownFrame", "Unmuted", "parse_event",
+        "Direction", "Early", "EavesdropAudit", "Event", "EventsDropped", "FlowViolation", "HandlerFailed", "Hangup",
+        "HangupBy", "Held", "LoginBlocked", "Muted", "PartyChanged", "Recovering", "Requesting", "Ringing",
+        "SessionClosed", "SessionEvent", "SessionLost", "SessionReady", "SessionRestored", "SlowConsumer",
+        "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted", "parse_event",
     ),
     "phone.call": ("Call",),
     "phone.streams": ("EventStream", "Expectation"),
@@ -176,6 +182,7 @@ _HOME = {
     "rest.places": ("MemoryPlaces", "PlaceStore", "SqlitePlaces"),
     "spend": ("SpendGuard", "SpendPolicy"),
     "telephone": ("same_number", "to_e164"),
+    "whisper": ("WhisperSession",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -184,6 +191,7 @@ __all__ = [
     "Active",
     "Agent",
     "AgentMessage",
+    "AgentNotFound",
     "AgentPresence",
     "AgentStatus",
     "Answering",
@@ -229,7 +237,9 @@ __all__ = [
     "Direction",
     "DuplicateSession",
     "Early",
+    "EavesdropAudit",
     "EavesdropCall",
+    "EavesdropTimeout",
     "Event",
     "EventStream",
     "EventsDropped",
@@ -266,6 +276,7 @@ __all__ = [
     "PartyChanged",
     "Phone",
     "PlaceStore",
+    "PositionNotConnected",
     "Profile",
     "Progress",
     "ProtocolError",
@@ -311,6 +322,7 @@ __all__ = [
     "Verdict",
     "VertoError",
     "WebrtcConfig",
+    "WhisperSession",
     "WrongState",
     "ZiwoClient",
     "ZiwoError",

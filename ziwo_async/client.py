@@ -32,9 +32,12 @@ from .rest.prepared import Form, Params
 from .rest.transport import CredentialKind, Transport
 from .router import Router
 from .spend import SpendGuard, SpendPolicy
+from .whisper import WhisperSession
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from .rest.eavesdrops import Whisper
 
 __all__ = ["EXIT_CODES", "ZiwoClient", "exit_code"]
 
@@ -352,6 +355,36 @@ class ZiwoClient(RestApi):
             timeout: Seconds to wait at the end of the block (`ExpectTimeout`); None waits for ever.
         """
         return Expectation(self.phone.dispatcher, kind, where, timeout)
+
+    # -- whisper ---------------------------------------------------------------
+
+    def eavesdrop(
+        self, agent: str, *, whisper: Whisper = "none", position: str | None = None, answer_within: float = 15.0
+    ) -> WhisperSession:
+        """Listen to an agent's calls, and speak to the agent: `async with ziwo.eavesdrop("5555") as session`.
+
+        The call is asked for, recognised when it rings at our phone, and answered, all on entering the block; leaving
+        it hangs up. The phone must be started, and the user needs the role permission `eavesdrop`.
+        (`POST /live/calls/eavesdrop/{agent}`; source: ZIWO docs)
+
+        Args:
+            agent: The agent, by ccLogin such as `5555`.
+            whisper: Who hears us: `agent`, `both` (agent and customer) or `none`.
+            position: The position to ring; our default one when None.
+            answer_within: Seconds from the request until the call must be answered, 60 at most.
+
+        Raises:
+            BadArgument: An argument can never work. On entering the block:
+            Forbidden: The user lacks the permission.
+            AgentNotFound: There is no such agent.
+            PositionNotConnected: Our position is not connected.
+            EavesdropTimeout: The call did not ring, or could not be answered, in time.
+            CallEnded: The call ended before it was answered; the text says by whom.
+            SpendRefused: The program's own `SpendPolicy` forbids it.
+        """
+        return WhisperSession(
+            self.phone, self.eavesdrops, agent, whisper=whisper, position=position, answer_within=answer_within
+        )
 
     # -- REST ------------------------------------------------------------------
 

@@ -23,7 +23,10 @@ can help (``retryable``)::
       ApiError                     a REST answer that is an error
         NotFound                   no such thing, or no such route
           RecordingNotReady        no recording of this call (yet)
-        Conflict, RateLimited, ServerError, DecodeError
+          AgentNotFound            there is no such agent to listen to
+        Conflict                   the state of the thing does not allow the request
+          PositionNotConnected     our own phone is not connected, so nothing can ring there
+        RateLimited, ServerError, DecodeError
       VertoError                   a Verto request was refused (code, message)
       CallError                    something about one call
         CallRefused                the server did not take the call
@@ -34,6 +37,7 @@ can help (``retryable``)::
         TransferFailed             a transfer or a replace was refused
         FlowBroken                 strict_flows: the call left the documented flow
       LedgerError                  the stored ledger of the calls cannot be read or written
+      EavesdropTimeout             (also TimeoutError) the eavesdrop call did not ring, or was not answered, in time
       ExpectTimeout                (also TimeoutError) the awaited event did not come
       SpendRefused                 the program's own SpendPolicy forbids it; nothing was sent
       StreamOverflow               an event stream with overflow="fail" was read too slowly
@@ -48,6 +52,7 @@ from __future__ import annotations
 from typing import Literal
 
 __all__ = [
+    "AgentNotFound",
     "ApiError",
     "ApiWarning",
     "AuthError",
@@ -65,6 +70,7 @@ __all__ = [
     "ConnectionLost",
     "DecodeError",
     "DuplicateSession",
+    "EavesdropTimeout",
     "ExpectTimeout",
     "FlowBroken",
     "Forbidden",
@@ -73,6 +79,7 @@ __all__ = [
     "LedgerError",
     "MediaError",
     "NotFound",
+    "PositionNotConnected",
     "ProtocolError",
     "RateLimited",
     "RecordingNotReady",
@@ -211,8 +218,16 @@ class RecordingNotReady(NotFound):
     retryable = True
 
 
+class AgentNotFound(NotFound):
+    """There is no agent with that number to listen to."""
+
+
 class Conflict(ApiError):
     """HTTP 409 or 412: the state of the thing does not allow the request."""
+
+
+class PositionNotConnected(Conflict):
+    """The position that was to ring is not connected. Start the phone first (`async with ziwo.phone`)."""
 
 
 class RateLimited(ApiError):
@@ -330,6 +345,22 @@ class FlowBroken(CallError):
 
 class LedgerError(ZiwoError):
     """The stored ledger cannot be read or written: damaged, of a later version, or sealed with another key."""
+
+
+class EavesdropTimeout(ZiwoError, TimeoutError):
+    """The eavesdrop call was made, but did not ring at our phone, or could not be answered, within the time given.
+
+    Attributes:
+        agent: The agent to listen to.
+        call_id: The eavesdrop call; when it rings after all, it is turned away.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, agent: str, call_id: str) -> None:
+        super().__init__(message)
+        self.agent = agent
+        self.call_id = call_id
 
 
 class ExpectTimeout(ZiwoError, TimeoutError):

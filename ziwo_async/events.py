@@ -44,6 +44,7 @@ __all__ = [
     "DialogState",
     "Direction",
     "Early",
+    "EavesdropAudit",
     "Event",
     "EventsDropped",
     "FlowViolation",
@@ -565,6 +566,30 @@ class SessionClosed(SessionEvent, frozen=True):
     kept: tuple[str, ...] = ()
 
 
+class EavesdropAudit(SessionEvent, frozen=True):
+    """Somebody was listened to: one for each step, to be kept where the law or the house wants it.
+
+    Attributes:
+        action: `create` (the call was asked for), `answer` (we listen from now on), `update` (who hears us has
+            changed), `end` (we listen no more), or `give up` (nothing came of it).
+        agent: The agent listened to, as asked for.
+        user: The position that listens, `agent-<ccLogin>`.
+        call_id: The eavesdrop call; None before the server told it.
+        whisper: Who hears us: `agent`, `both` or `none`.
+        error: Name of the error class when the step failed, else None.
+        at: When, UTC.
+    """
+
+    event: Literal["eavesdrop_audit"] = "eavesdrop_audit"
+    action: Literal["create", "answer", "update", "end", "give up"]
+    agent: str
+    user: str
+    call_id: str | None = None
+    whisper: str = "none"
+    error: str | None = None
+    at: datetime
+
+
 class AgentMessage(SessionEvent, frozen=True):
     """Application data for the agent (`verto.send`, or `verto.sendToAgentOnCall` with a call id).
 
@@ -697,8 +722,8 @@ _OTHERS: dict[str, type[Event]] = {
     str(cls.model_fields["event"].default): cls
     for cls in (
         PartyChanged, Muted, Unmuted, MediaUp, MediaLost, VoiceStarted, VoiceStopped, FlowViolation, SessionReady,
-        SessionLost, SessionRestored, SessionClosed, LoginBlocked, AgentMessage, TextMessage, HandlerFailed,
-        SlowConsumer, EventsDropped, UnknownFrame,
+        SessionLost, SessionRestored, SessionClosed, EavesdropAudit, LoginBlocked, AgentMessage, TextMessage,
+        HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame,
     )
 }  # fmt: skip
 

@@ -170,9 +170,9 @@ async def test_what_is_refused_before_anything_is_sent(ziwo, kind, ask, words):
 
 def test_no_error_of_the_rest_layer_is_missing_here() -> None:
     of_the_phone = """
-        BadFrame CallEnded CallError CallGone CallRefused DuplicateSession ExpectTimeout FlowBroken HandlerRejected
-        InvalidInstanceName LedgerError MediaError PlaceError ProtocolError SessionTakenOver StreamOverflow
-        TransferFailed VertoError WrongState
+        AgentNotFound BadFrame CallEnded CallError CallGone CallRefused DuplicateSession EavesdropTimeout ExpectTimeout
+        FlowBroken HandlerRejected InvalidInstanceName LedgerError MediaError PlaceError PositionNotConnected
+        ProtocolError SessionTakenOver StreamOverflow TransferFailed VertoError WrongState
     """.split()  # noqa: SIM905
     bases = ["ApiWarning", "AuthError", "TransportError", "ZiwoError"]
     shown = {kind.__name__ for kind, *_ in (*ANSWERED, *NOTHING_SENT)} | {

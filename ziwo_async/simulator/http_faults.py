@@ -40,6 +40,7 @@ class HttpFaults:
         self._rest = rest
         self._answers: deque[HttpAnswer] = deque()
         self._slow: dict[str | None, float] = {}
+        self._late: dict[str | None, float] = {}
         self._flaky: dict[str | None, _Flaky] = {}
         self._cuts: deque[int] = deque()
         self._infos: deque[JsonObject] = deque()
@@ -84,6 +85,15 @@ class HttpFaults:
             path: Only those to this path, which have their own time then; None: those to any other.
         """
         self._slow[path] = seconds
+
+    def late_http(self, seconds: float, path: str | None = None) -> None:
+        """Do what is asked for at once, and send the answer so late; 0 ends it. A phone may hear of it before.
+
+        Args:
+            seconds: How late.
+            path: As for `slow_http`.
+        """
+        self._late[path] = seconds
 
     def flaky_http(self, every: int, status: int = 503, path: str | None = None) -> None:
         """Answer every n-th request with an error, without doing what it asks for.
@@ -140,6 +150,10 @@ class HttpFaults:
     def http_delay(self, path: str) -> float:
         """How late the answer to this request is."""
         return self._slow.get(path, self._slow.get(None, 0.0))
+
+    def http_lateness(self, path: str) -> float:
+        """By how many seconds the answer to a request is late after it was done (used by the REST server)."""
+        return self._late.get(path, self._late.get(None, 0.0))
 
     def take_cut(self) -> int | None:
         """After how many bytes this download is cut; None: not at all."""

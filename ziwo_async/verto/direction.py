@@ -20,7 +20,15 @@ from collections.abc import Collection, Mapping
 
 from ..events import Direction
 
-__all__ = ["attached_direction", "customer_of", "inbound_direction", "outbound_direction", "primary_of", "unwrap"]
+__all__ = [
+    "attached_direction",
+    "customer_of",
+    "inbound_direction",
+    "names_of",
+    "outbound_direction",
+    "primary_of",
+    "unwrap",
+]
 
 _POSITION = "agent-"
 
@@ -86,3 +94,11 @@ def customer_of(headers: Mapping[str, str], caller_id_number: str) -> str:
 def primary_of(headers: Mapping[str, str], call_id: str) -> str:
     """The id of the first leg of a call."""
     return headers.get("verto_h_primaryCallID") or call_id
+
+
+def names_of(headers: Mapping[str, str], call_id: str) -> tuple[str, ...]:
+    """Every id by which a call may have been announced: its own, and whatever its `verto_h_*` headers say.
+
+    Which of them ZIWO's server uses for an eavesdrop call is not documented.
+    """
+    return (call_id, *headers.values())

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..events import AgentMessage, DialogState, Event, TextMessage, UnknownFrame, trusted
+from ..events import AgentMessage, DialogState, Direction, Event, TextMessage, UnknownFrame, trusted
 from . import messages as m
 from . import replies
 from .call import CallMachine, Input
+from .direction import names_of
 from .effects import DialAsked, Effect, LoggedIn, PickupAsked, Publish, Ready, Refused, RemoteSdp, Settled, TakenOver
 from .frames import BatchFrame, ErrorFrame, Frame, JsonObject, RequestFrame, ResultFrame, UnreadableFrame
 from .parts import OpenRequest, Phase
@@ -107,7 +108,8 @@ def _on_invite(session: SessionMachine, frame: RequestFrame, at: float, effects:
     if call is None:
         call = session.begin(invite.call_id)
         effects.append(RemoteSdp(invite.call_id, "offer", invite.sdp))
-    session.publish(effects, call, call.offered(invite, at))
+    announced = any(name in session.services for name in names_of(invite.headers, invite.call_id))
+    session.publish(effects, call, call.offered(invite, at, direction=Direction.SERVICE if announced else None))
     overtaken = session.early_byes.pop(invite.call_id, None)
     if overtaken is not None:
         session.publish(effects, call, call.ended(overtaken, at))

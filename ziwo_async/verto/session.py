@@ -44,6 +44,7 @@ class SessionMachine:
         offered_again: Calls re-attached on this socket; `strangers` are those of them we had no record of.
         last_ended: The calls that ended last, for whoever has yet to tell of them.
         early_byes: Byes of calls we do not have, on this socket: their invites may have been overtaken.
+        services: Ids by which calls of kind `service` were announced to us (eavesdrop), the latest ones.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class SessionMachine:
         self.strangers: set[str] = set()
         self.early_byes: dict[str, Bye] = {}
         self.last_ended: dict[str, CallMachine] = {}
+        self.services = Recent()
 
     # -- sockets ------------------------------------------------------------
 

@@ -141,6 +141,9 @@ class Rest:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         response = await self._answer(request, handler)
+        late = self.faults.http_lateness(request.path)
+        if late > 0:
+            await asyncio.sleep(late)
         agent = self._tokens.get(request.headers.get("access_token", ""))
         entry = f"{request.method} {request.path} {response.status}"
         self._journal.add(
