@@ -214,3 +214,25 @@ async def test_a_redirect_to_plain_http_is_not_followed(kit, ziwo):
     with pytest.raises(ApiError, match=r"leads to http://example\.com, which is not followed") as caught:
         await whole(kit.transport(ziwo.url))
     assert "CANARY" not in str(caught.value)
+
+
+async def test_what_another_host_refuses_is_no_matter_of_our_login(kit, ziwo, elsewhere):
+    secret = f"{elsewhere.url}/CANARY-path?sig=CANARY-query"
+    ziwo.answers("GET", PATH, lambda: web.Response(status=302, headers={"Location": secret}))
+    elsewhere.answers("GET", "/CANARY-path", lambda: kit.failed(403, "no access to /CANARY-path"))
+    transport = kit.transport(ziwo.url)
+    with pytest.raises(Forbidden, match="said by another host") as caught:
+        await whole(transport)
+    assert "CANARY" not in str(caught.value)
+    with pytest.raises(Forbidden) as caught:
+        await whole(transport, secret)
+    assert "CANARY" not in str(caught.value)
+    assert ziwo.logins == 1
+
+
+async def test_a_401_of_another_host_is_not_taken_for_our_own(kit, ziwo, elsewhere):
+    ziwo.answers("GET", PATH, lambda: web.Response(status=302, headers={"Location": f"{elsewhere.url}/x"}))
+    elsewhere.answers("GET", "/x", lambda: kit.failed(401, "who are you"))
+    with pytest.raises(Forbidden, match="said by another host"):
+        await whole(kit.transport(ziwo.url))
+    assert ziwo.logins == 1

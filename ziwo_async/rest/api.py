@@ -102,14 +102,14 @@ class RestApi:
         """Recordings of calls."""
         from .recordings import RecordingsResource
 
-        return RecordingsResource(self._transport)
+        return RecordingsResource(self._transport, retry=self._transport.retry)
 
     @cached_property
     def voicemails(self) -> VoicemailsResource:
         """Voicemails."""
         from .recordings import VoicemailsResource
 
-        return VoicemailsResource(self._transport)
+        return VoicemailsResource(self._transport, retry=self._transport.retry)
 
     @cached_property
     def eavesdrops(self) -> EavesdropsResource:

@@ -165,7 +165,7 @@ class Exchange:
         if ours:
             self._note_pause(response.status, pause)
         try:
-            yield Body(self, response, pause)
+            yield Body(self, response, pause, ours=ours)
         finally:
             response.close()  # not released: a half-read body would be read to its end
 
@@ -253,16 +253,21 @@ class Body:
     Attributes:
         status: HTTP status code.
         retry_after: Seconds that the server asked to wait.
+        ours: Whether it came from our contact centre, and not from another host that a redirect led to.
     """
 
-    def __init__(self, exchange: Exchange, response: aiohttp.ClientResponse, retry_after: float | None) -> None:
+    def __init__(
+        self, exchange: Exchange, response: aiohttp.ClientResponse, retry_after: float | None, *, ours: bool
+    ) -> None:
         """Wrap an answer (used by `Exchange`).
 
         Args:
             exchange: Whose limits and error words hold.
             response: The answer.
             retry_after: Seconds that the server asked to wait.
+            ours: Whether it came from our contact centre.
         """
+        self.ours = ours
         self._exchange = exchange
         self._response = response
         self._chunks = response.content.iter_chunked(_CHUNK)

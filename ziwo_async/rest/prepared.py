@@ -133,7 +133,9 @@ def redirected(address: str, *, base: URL | None = None) -> Prepared:
         # Not to plain http, nor to anything that is no web address: the body would be anybody's.
         where = f"{url.scheme}://{host}" if host and not odd else "an unreadable address"
         raise ApiError(f"the server leads to {where}, which is not followed", status=302, method="GET", path="")
-    return Prepared(method="GET", path=url.raw_path, url=url.with_fragment(None))
+    # The path of another host may be a secret in itself, as the query of a signed URL is.
+    ours = base is not None and base.origin() == url.origin()
+    return Prepared(method="GET", path=url.raw_path if ours else f"({host})", url=url.with_fragment(None))
 
 
 def segment(value: str | int) -> str:

@@ -125,6 +125,11 @@ class Transport:
         """The time limits."""
         return self._timeouts
 
+    @property
+    def retry(self) -> RetryPolicy:
+        """How reads are retried."""
+        return self._retry
+
     async def request(
         self,
         method: str,
@@ -186,7 +191,7 @@ class Transport:
         """Open the body of a GET, such as a recording; it is read in the block, and never whole in memory.
 
         Redirects are followed, to https only; another host than ours never sees a credential. Opening is retried as
-        `request` is, reading is not.
+        `request` is, reading is not. An answer of 400 or more is raised, but for 416, which is for the caller to see.
 
         Args:
             path: Path from the root of the API, or (for what the server itself named, such as a signed URL) a whole
@@ -197,21 +202,24 @@ class Transport:
         Raises:
             ZiwoError: As for `request`.
         """
-        request = prepare(self._base_url, "GET", path, params=params) if path.startswith("/") else redirected(path)
+        given = headers or {}
         if not path.startswith("/"):
-            async with self._followed(request, None, headers or {}) as body:
-                yield body
+            async with self._followed(redirected(path), None, given) as body:
+                yield await self._good(redirected(path), body)
             return
+        request = prepare(self._base_url, "GET", path, params=params)
         token = await self._auth.token()
-        async with self._followed(request, token.header, headers or {}) as body:
-            if not self._worth_a_login(request, token, body.status):
-                yield self._good(request, token, body, await self._error_words(body))
+        async with self._followed(request, token.header, given) as body:
+            if not (body.ours and self._worth_a_login(request, token, body.status)):
+                yield await self._good(request, body)
                 return
             refused_with = body.status
         token = await self._auth.renew(token)
-        async with self._followed(request, token.header, headers or {}) as body:
+        async with self._followed(request, token.header, given) as body:
             self._note_forbidden(request, refused_with, body.status)
-            yield self._good(request, token, body, await self._error_words(body))
+            if body.ours and body.status == 401:
+                raise self._refused_token(request, token)
+            yield await self._good(request, body)
 
     async def login(self) -> None:
         """Make sure that there is a token: log in, or take the one that the credentials have.
@@ -342,10 +350,10 @@ class Transport:
             if body.status != 429 and body.status < 500:
                 return body
             try:
-                words = await self._error_words(body)
+                await self._good(request, body)
             finally:
                 await opening[0].__aexit__(None, None, None)
-            raise self._error(request, body.status, words or b"", body.retry_after)
+            raise AssertionError("429 and 5xx are errors")  # pragma: no cover
 
         body = await self._retried(once)
         try:
@@ -353,15 +361,15 @@ class Transport:
         finally:
             await opening[0].__aexit__(None, None, None)
 
-    async def _error_words(self, body: Body) -> bytes | None:
-        return await body.read(_ERROR_BODY) if body.status >= 400 and body.status not in {401, 416} else None
-
-    def _good(self, request: Prepared, token: Token, body: Body, words: bytes | None) -> Body:
-        if body.status == 401:
-            raise self._refused_token(request, token)
-        if words is not None:
-            raise self._error(request, body.status, words, body.retry_after)
-        return body
+    async def _good(self, request: Prepared, body: Body) -> Body:
+        if body.status < 400 or body.status == 416:
+            return body
+        if body.ours:
+            raise self._error(request, body.status, await body.read(_ERROR_BODY), body.retry_after)
+        # What another host says is not shown: it may repeat its address, which is a secret. And no login of ours would
+        # change its mind.
+        status = 403 if body.status == 401 else body.status
+        raise self._error(request, status, b'{"message":"said by another host"}', body.retry_after)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
