@@ -1,4 +1,4 @@
-"""A keyring for tests, which keeps everything in the file that TEST_KEYRING names; selected by PYTHON_KEYRING_BACKEND."""
+"""Keyrings for tests, which keep everything in the file that TEST_KEYRING names; see PYTHON_KEYRING_BACKEND."""
 
 from __future__ import annotations
 

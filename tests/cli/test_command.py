@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import typer
 from typer.testing import CliRunner
 
 import ziwo_async
 from ziwo_async.cli.app import app
 
-from .kit import ZIWO, finished
+from .kit import ROOT, ZIWO, finished
 
 
 def test_version() -> None:
@@ -22,12 +26,48 @@ def test_version() -> None:
 def test_help_names_every_command() -> None:
     result = CliRunner().invoke(app, ["--help"])
     assert result.exit_code == 0
-    assert all(f" {name} " in result.stdout for name in ("demo", "simulate", "listen", "dial", "flow"))
+    named = re.findall(r"^\W+([a-z]+)  +[A-Z]", result.stdout, re.MULTILINE)
+    assert named == [
+        "demo", "simulate",
+        "login", "logout", "whoami", "ping", "doctor",
+        "listen", "dial", "status",
+        "history", "agents", "queues", "numbers", "recording", "trackers",
+        "flow", "replay",
+    ]  # fmt: skip
 
 
-def test_no_command_takes_a_password() -> None:
-    for name in ("demo", "simulate", "listen", "dial", "flow"):
-        assert "password" not in CliRunner().invoke(app, [name, "--help"]).stdout.lower()
+def commands(group: Any = None, *path: str) -> Iterator[tuple[str, Any]]:
+    for name, command in (group or typer.main.get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, *path, name)
+        else:
+            yield " ".join((*path, name)), command
+
+
+def test_no_command_takes_a_secret_as_an_argument() -> None:
+    found = dict(commands())
+    assert len(found) == 26
+    for name, command in found.items():
+        for parameter in command.params:
+            if re.search("pass|token|key|secret", parameter.name):
+                assert parameter.is_flag, f"{name} {parameter.name}"
+
+
+def test_every_command_and_every_option_has_a_help() -> None:
+    for name, command in commands():
+        assert command.help, name
+        for parameter in command.params:
+            assert parameter.name == "help" or parameter.help, f"{name} {parameter.name}"
+
+
+def test_the_reference_names_every_command_and_every_option() -> None:
+    lines = (ROOT / "docs/reference/cli.md").read_text(encoding="utf-8").splitlines()
+    for name, command in commands():
+        rows = [line for line in lines if re.match(rf"\| `ziwo {name}[ `]", line)]
+        assert len(rows) == 1, name
+        for parameter in command.params:
+            names = [option for option in (*parameter.opts, *parameter.secondary_opts) if option.startswith("--")]
+            assert names == ["--help"] or not names or any(option in rows[0] for option in names), f"{name} {names}"
 
 
 def test_the_console_script_is_declared() -> None:
@@ -56,3 +96,8 @@ async def test_it_imports_nothing_of_the_servers_for_a_client_command() -> None:
         sys.executable, "-c", "import ziwo_async.cli, sys; print(sorted(m for m in sys.modules if 'typer' in m))"
     )
     assert (code, told.out) == (0, ["[]"])
+
+
+async def test_the_keyring_is_only_loaded_when_it_is_asked() -> None:
+    code, told = await finished(sys.executable, "-c", "import ziwo_async.cli.app, sys; print('keyring' in sys.modules)")
+    assert (code, told.out) == (0, ["False"])

@@ -71,7 +71,7 @@ def test_a_warning_of_the_server_is_a_line_on_stderr(ziwo: Ziwo) -> None:
     assert "\x1b" not in result.stderr
 
 
-# --- status -------------------------------------------------------------------------------------------------------------
+# --- status ---------------------------------------------------------------------------------------------------------
 
 
 def test_status_is_shown_and_set_by_name_and_by_number(ziwo: Ziwo) -> None:

@@ -24,7 +24,15 @@ NOW = datetime.now(UTC)
 def furnish(world: ServedWorld) -> None:
     agent, queue = world.agent("5555"), world.queue("Sales", agents=[world.agent("5555")])
     add = world.history.add
-    add(customer="+971500000001", agent=agent, queue=queue, ring=4, talk=65, started_at=NOW - timedelta(hours=1), customer_name="[red]\x1b[31mtab\there")
+    add(
+        customer="+971500000001",
+        agent=agent,
+        queue=queue,
+        ring=4,
+        talk=65,
+        started_at=NOW - timedelta(hours=1),
+        customer_name="[red]\x1b[31mtab\there",
+    )
     add(customer="+971500000002", ring=9, started_at=NOW - timedelta(hours=3), customer_name='=HYPERLINK("x", 1)')
     add(
         customer="+971500000003",
@@ -76,7 +84,7 @@ def test_csv_is_rfc_4180_and_has_no_formula(ziwo: Ziwo) -> None:
     assert [row["customerNumber"] for row in rows] == [f"+97150000000{n}" for n in (1, 2, 3, 4)]
     assert [row["callerIDName"] for row in rows] == [
         "[red]\N{REPLACEMENT CHARACTER}[31mtab\N{REPLACEMENT CHARACTER}here",
-        "'=HYPERLINK(\"x\", 1)",
+        '\'=HYPERLINK("x", 1)',
         "+97140000000",
         "'-1+1",
     ]
@@ -96,7 +104,11 @@ def test_what_is_asked_for(ziwo: Ziwo) -> None:
     assert customers(ziwo.ok("history", "--number", "+971500000002")) == ["2"]
     assert customers(ziwo.ok("history", "--own")) == ["1"]
     until = (NOW - timedelta(hours=2)).isoformat()
-    assert customers(ziwo.ok("history", "--from", f"{NOW - timedelta(days=9):%Y-%m-%d}", "--to", until)) == ["2", "3", "4"]
+    assert customers(ziwo.ok("history", "--from", f"{NOW - timedelta(days=9):%Y-%m-%d}", "--to", until)) == [
+        "2",
+        "3",
+        "4",
+    ]
 
 
 def test_only_own_calls_need_no_right(ziwo: Ziwo) -> None:
@@ -181,7 +193,7 @@ async def test_a_reader_that_goes_away_ends_it_quietly() -> None:
             assert (code, len(shell.out), shell.err) == (0, 2, [])
 
 
-# --- when ---------------------------------------------------------------------------------------------------------------
+# --- when -----------------------------------------------------------------------------------------------------------
 
 
 def test_periods() -> None:

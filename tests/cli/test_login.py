@@ -34,7 +34,7 @@ def dead_port() -> str:
         return f"http://127.0.0.1:{closed.getsockname()[1]}"
 
 
-# --- login --------------------------------------------------------------------------------------------------------------
+# --- login ----------------------------------------------------------------------------------------------------------
 
 
 def test_login_keeps_the_token_and_not_the_password_and_the_session_stays_open(ziwo: Ziwo) -> None:
@@ -135,7 +135,9 @@ def test_a_file_that_others_can_read_is_not_used(ziwo: Ziwo) -> None:
     assert line == f"ziwo: other users of this machine can read {ziwo.login_file}; its mode must be 600"
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[1]", '{"token": 1, "username": "a", "api_url": "b"}', '{"token": "canary', "[" * 9999])
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[1]", '{"token": 1, "username": "a", "api_url": "b"}', '{"token": "canary', "[" * 9999]
+)
 def test_a_file_with_something_else_is_one_line(ziwo: Ziwo, text: str) -> None:
     ziwo.login_file.parent.mkdir(parents=True)
     ziwo.login_file.write_text(text)
@@ -200,7 +202,7 @@ def test_on_a_terminal_it_asks_and_shows_no_password(centre: Centre, tmp_path: P
     assert (tmp_path / "ziwo_async" / "login.json").exists()
 
 
-# --- which login --------------------------------------------------------------------------------------------------------
+# --- which login ----------------------------------------------------------------------------------------------------
 
 
 def test_the_environment_comes_before_what_is_kept(ziwo: Ziwo) -> None:
@@ -242,7 +244,7 @@ def test_a_kept_token_that_is_refused_is_one_line(ziwo: Ziwo, command: tuple[str
     assert said == "ziwo: the login in the keyring is not accepted any more: run `ziwo login`"
 
 
-# --- logout -------------------------------------------------------------------------------------------------------------
+# --- logout ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("place", [(), ("--file",)])

@@ -18,8 +18,8 @@ from .running import fail, plain, run
 __all__ = ["doctor"]
 
 _ONE_PHONE = (
-    "ziwo: now the agent's phone logs in for a moment. An agent has one phone: meanwhile its calls ring here, and"
-    " ZIWO's web phone cannot log in. --no-phone leaves this check out.\n"
+    "ziwo: now the agent's phone logs in for a moment. An agent has one phone: meanwhile calls may ring here, and"
+    " ZIWO's web phone may be refused. --no-phone leaves this check out.\n"
 )
 
 

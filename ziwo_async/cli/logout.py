@@ -25,8 +25,6 @@ def logout() -> None:
         forget()
     except ConfigError as error:
         problem = problem or f"the token is not forgotten: {error}"
-    except OSError as error:
-        problem = problem or f"the token is not forgotten: {error.strerror}"
     if kept is not None:
         run(_end(kept, problem))
     if problem:

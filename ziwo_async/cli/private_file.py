@@ -9,7 +9,7 @@ from pathlib import Path
 
 from .. import ConfigError
 
-__all__ = ["read_private", "write_private"]
+__all__ = ["read_private", "remove_private", "write_private"]
 
 _LARGEST = 65_536
 # Where these do not exist (Windows), a file belongs to its user by the folder that it lies in.
@@ -36,12 +36,13 @@ def read_private(path: Path, *, exposed: bool = False) -> str | None:
         return None
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
-    with open(opened, "rb") as file:
+    try:
         _check(path, os.fstat(opened), exposed=exposed)
-        try:
-            return file.read(_LARGEST).decode()
-        except (OSError, UnicodeDecodeError):
-            raise ConfigError(f"{path} cannot be read") from None
+        return os.read(opened, _LARGEST).decode()
+    except (OSError, UnicodeDecodeError):
+        raise ConfigError(f"{path} cannot be read") from None
+    finally:
+        os.close(opened)
 
 
 def _check(path: Path, found: os.stat_result, *, exposed: bool) -> None:
@@ -80,3 +81,20 @@ def write_private(path: Path, text: str) -> None:
             raise
     except OSError as error:
         raise ConfigError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def remove_private(path: Path) -> None:
+    """Remove a file, if there is one.
+
+    Args:
+        path: The file.
+
+    Raises:
+        ConfigError: It cannot be removed.
+    """
+    try:
+        path.unlink()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be removed: {error.strerror}") from None

@@ -13,7 +13,7 @@ from typing import Self, TypeVar, cast
 from pydantic import SecretStr
 
 from .. import ConfigError
-from .private_file import read_private, write_private
+from .private_file import read_private, remove_private, write_private
 
 __all__ = ["StoredLogin", "check_keyring", "forget", "keep", "load", "login_file"]
 
@@ -76,10 +76,17 @@ class StoredLogin:
 
 
 def login_file() -> Path:
-    """Where `ziwo login --file` keeps the token."""
+    """Where `ziwo login --file` keeps the token.
+
+    Raises:
+        ConfigError: There is no home folder.
+    """
     home = os.environ.get("XDG_CONFIG_HOME", "")
-    # The XDG specification: a path that is not absolute is to be ignored.
-    folder = Path(home) if Path(home).is_absolute() else Path.home() / ".config"
+    try:
+        # The XDG specification: a path that is not absolute is to be ignored.
+        folder = Path(home) if Path(home).is_absolute() else Path.home() / ".config"
+    except RuntimeError:
+        raise ConfigError("this user has no home folder: set XDG_CONFIG_HOME") from None
     return folder / "ziwo_async" / "login.json"
 
 
@@ -129,7 +136,7 @@ def keep(login: StoredLogin, *, in_file: bool) -> str:
             _with_keyring(_delete_entry, None)
         return f"file {path}"
     _with_keyring(lambda: _write_entry(login.as_text()))
-    path.unlink(missing_ok=True)
+    remove_private(path)
     return "keyring"
 
 
@@ -137,9 +144,9 @@ def forget() -> None:
     """Forget the login that was kept, wherever it is.
 
     Raises:
-        ConfigError: The keyring has it, and does not give it up.
+        ConfigError: The file or the keyring does not give it up.
     """
-    login_file().unlink(missing_ok=True)
+    remove_private(login_file())
     _with_keyring(_delete_entry, None)
 
 
