@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .auto_answer import AutoAnswer
     from .client import EXIT_CODES, ZiwoClient, exit_code
     from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
     from .errors import (
@@ -75,6 +76,8 @@ if TYPE_CHECKING:
         HangupBy,
         Held,
         LoginBlocked,
+        MediaLost,
+        MediaUp,
         Muted,
         PartyChanged,
         Recovering,
@@ -91,8 +94,15 @@ if TYPE_CHECKING:
         Trying,
         UnknownFrame,
         Unmuted,
+        VoiceStarted,
+        VoiceStopped,
         parse_event,
     )
+    from .media.audio import CallAudio
+    from .media.engine import AiortcMedia
+    from .media.frame import AudioFrame
+    from .media.tone import Tone
+    from .media.voice import VoiceActivity
     from .phone.call import Call
     from .phone.keeper import LedgerStore, MemoryStore
     from .phone.limiter import LoginLimiter
@@ -122,6 +132,7 @@ if TYPE_CHECKING:
     from .rest.models.webrtc import WebrtcConfig
     from .rest.paging import Listing
     from .rest.places import MemoryPlaces, PlaceStore, SqlitePlaces
+    from .rest.recordings import SoundStream
     from .router import Router
     from .spend import SpendGuard, SpendPolicy
     from .telephone import same_number, to_e164
@@ -145,9 +156,10 @@ _HOME = {
     "events": (
         "Active", "AgentMessage", "Answering", "CallData", "CallEvent", "Destroy", "DialogEvent", "DialogState",
         "Direction", "Early", "EavesdropAudit", "Event", "EventsDropped", "FlowViolation", "HandlerFailed", "Hangup",
-        "HangupBy", "Held", "LoginBlocked", "Muted", "PartyChanged", "Recovering", "Requesting", "Ringing",
-        "SessionClosed", "SessionEvent", "SessionLost", "SessionReady", "SessionRestored", "SlowConsumer",
-        "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted", "parse_event",
+        "HangupBy", "Held", "LoginBlocked", "MediaLost", "MediaUp", "Muted", "PartyChanged", "Recovering", "Requesting",
+        "Ringing", "SessionClosed", "SessionEvent", "SessionLost", "SessionReady", "SessionRestored", "SlowConsumer",
+        "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted", "VoiceStarted", "VoiceStopped",
+        "parse_event",
     ),
     "phone.call": ("Call",),
     "phone.streams": ("EventStream", "Expectation"),
@@ -183,6 +195,13 @@ _HOME = {
     "spend": ("SpendGuard", "SpendPolicy"),
     "telephone": ("same_number", "to_e164"),
     "whisper": ("WhisperSession",),
+    "auto_answer": ("AutoAnswer",),
+    "rest.recordings": ("SoundStream",),
+    "media.engine": ("AiortcMedia",),
+    "media.frame": ("AudioFrame",),
+    "media.audio": ("CallAudio",),
+    "media.tone": ("Tone",),
+    "media.voice": ("VoiceActivity",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -194,16 +213,20 @@ __all__ = [
     "AgentNotFound",
     "AgentPresence",
     "AgentStatus",
+    "AiortcMedia",
     "Answering",
     "ApiError",
     "ApiWarning",
     "AttendedTransfer",
+    "AudioFrame",
     "AuthError",
+    "AutoAnswer",
     "BadArgument",
     "BadCredentials",
     "BadFrame",
     "Buffers",
     "Call",
+    "CallAudio",
     "CallData",
     "CallEnded",
     "CallError",
@@ -265,7 +288,9 @@ __all__ = [
     "LoginLimiter",
     "MediaEngine",
     "MediaError",
+    "MediaLost",
     "MediaSession",
+    "MediaUp",
     "MemoryPlaces",
     "MemoryStore",
     "MissedCalls",
@@ -303,6 +328,7 @@ __all__ = [
     "Settings",
     "SignedUrl",
     "SlowConsumer",
+    "SoundStream",
     "SpendGuard",
     "SpendPolicy",
     "SpendRefused",
@@ -313,6 +339,7 @@ __all__ = [
     "TextMessage",
     "Timeouts",
     "TokenExpired",
+    "Tone",
     "TransferFailed",
     "TransportError",
     "Trying",
@@ -321,6 +348,9 @@ __all__ = [
     "User",
     "Verdict",
     "VertoError",
+    "VoiceActivity",
+    "VoiceStarted",
+    "VoiceStopped",
     "WebrtcConfig",
     "WhisperSession",
     "WrongState",

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from pydantic import JsonValue, SecretStr
 
 from ._running import run_until_stopped
+from .auto_answer import AutoAnswer
 from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
 from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
 from .events import Event
@@ -83,6 +84,7 @@ class ZiwoClient(RestApi):
         http: aiohttp.ClientSession | None = None,
         router: Router | None = None,
         media: MediaEngine | None = None,
+        auto_answer: AutoAnswer | None = None,
         spend: SpendPolicy | None = None,
         timeouts: Timeouts | None = None,
         retry: RetryPolicy | None = None,
@@ -113,6 +115,7 @@ class ZiwoClient(RestApi):
             http: An aiohttp session to borrow; it is never closed here.
             router: Handlers to start with.
             media: Makes the media of calls; by default there is no audio.
+            auto_answer: Which calls are answered by themselves; by default none.
             spend: What may be dialled, and how often: asked before each click to call, dial and eavesdrop.
             timeouts: Time limits.
             retry: How REST reads are retried.
@@ -181,6 +184,8 @@ class ZiwoClient(RestApi):
             strict_flows=strict_flows,
             session_id=session_id.get_secret_value() if isinstance(session_id, SecretStr) else session_id,
         )
+        if auto_answer is not None:
+            self.include(auto_answer.router)
 
     @classmethod
     def from_env(
@@ -189,6 +194,7 @@ class ZiwoClient(RestApi):
         http: aiohttp.ClientSession | None = None,
         router: Router | None = None,
         media: MediaEngine | None = None,
+        auto_answer: AutoAnswer | None = None,
         spend: SpendPolicy | None = None,
         timeouts: Timeouts | None = None,
         reconnect: ReconnectPolicy | None = None,
@@ -206,6 +212,7 @@ class ZiwoClient(RestApi):
             http: An aiohttp session to borrow.
             router: Handlers to start with.
             media: Makes the media of calls.
+            auto_answer: Which calls are answered by themselves; by default none.
             spend: What may be dialled, and how often.
             timeouts: Time limits.
             reconnect: How the phone reconnects.
@@ -230,6 +237,7 @@ class ZiwoClient(RestApi):
             http=http,
             router=router,
             media=media,
+            auto_answer=auto_answer,
             spend=spend,
             timeouts=timeouts,
             reconnect=reconnect,

@@ -37,6 +37,13 @@ from .phone.streams import EventStream
 from .rest.eavesdrops import EavesdropsResource, Whisper
 
 if TYPE_CHECKING:
+    import os
+
+    from .media.files import Format
+    from .media.playback import Playback, Sound, Speech
+    from .media.received import FrameStream
+    from .media.recording import RecordingHandle
+    from .media.timeline import Direction
     from .phone.call import Call
     from .phone.phone import Phone
     from .rest.models.eavesdrop import EavesdropCall
@@ -204,6 +211,70 @@ class WhisperSession:
             raise
         self._mode = to
         self._tell("update")
+
+    def audio(self, rate: int = 16000) -> FrameStream:
+        """What is heard, the agent and the customer, as an async iterator of frames of 20 ms that ends with the call.
+
+        Args:
+            rate: Samples a second: 8000, 16000 or 48000.
+
+        Raises:
+            MediaError: The client was made without `media=AiortcMedia()`.
+        """
+        return self.call.audio.frames(rate)
+
+    async def record(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        format: Format | None = None,  # noqa: A002 - the word that people look for
+        overwrite: bool = False,
+        direction: Direction = "mixed",
+        rate: int = 16000,
+    ) -> RecordingHandle:
+        """Record to a file, from now on until `stop()` of what this gives, or the end of the session.
+
+        Args:
+            path: A file; or a folder, then the file is named by the call.
+            format: `wav`, `mp3` or `ogg`; by default what the name ends in.
+            overwrite: Whether the file may exist already.
+            direction: `mixed`, `received` only, `sent` only, or `both` in stereo: received left, sent right.
+            rate: Samples a second: 8000, 16000 or 48000.
+
+        Raises:
+            BadArgument: It cannot be written there, or an argument makes no sense.
+            MediaError: The client was made without `media=AiortcMedia()`.
+            CallEnded: The session is over.
+        """
+        return await self.call.audio.record(path, format=format, overwrite=overwrite, direction=direction, rate=rate)
+
+    def play(self, sound: Sound) -> Playback:
+        """Play something to those who hear us. Begins at once.
+
+        Args:
+            sound: A file of any kind that FFmpeg reads; a `Tone`; or an async iterator of frames.
+
+        Returns:
+            A handle: await it to wait for the end, `stop()` it.
+
+        Raises:
+            MediaError: The client was made without `media=AiortcMedia()`.
+            CallEnded: The session is over.
+        """
+        return self.call.audio.play(sound)
+
+    def speak(self, speech: Speech, *, rate: int | None = None) -> Playback:
+        """Say what is made as it goes, by a voice of a language model for instance.
+
+        Args:
+            speech: An async iterator of frames, or of bare PCM (mono, 16-bit little-endian).
+            rate: Samples a second of bare PCM.
+
+        Raises:
+            MediaError: The client was made without `media=AiortcMedia()`.
+            CallEnded: The session is over.
+        """
+        return self.call.audio.speak(speech, rate=rate)
 
     # -- how it begins ---------------------------------------------------------
 

@@ -24,6 +24,7 @@ from .transfer import AttendedTransfer
 if TYPE_CHECKING:
     from ..media.audio import CallAudio
     from .core import PhoneCore
+    from .media import MediaEngine
 
 __all__ = ["Call"]
 
@@ -146,11 +147,12 @@ class Call:
 
     # -- what it can do --------------------------------------------------------
 
-    async def answer(self, *, hold_others: bool = False) -> None:
+    async def answer(self, *, hold_others: bool = False, media: MediaEngine | None = None) -> None:
         """Answer the ringing call. Returns when the server accepted (`active`).
 
         Args:
             hold_others: Put every other active call on hold first, as ZIWO's own client does.
+            media: Makes the media of this call, instead of the client's engine.
 
         Raises:
             WrongState: It does not ring.
@@ -160,6 +162,8 @@ class Call:
         """
         if hold_others:
             await self._hold_others()
+        if media is not None:
+            self._core.media.use(self.id, media)
         try:
             await self._core.commands.answer(self.id)
         except CallGone as error:

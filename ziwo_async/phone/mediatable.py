@@ -42,6 +42,14 @@ class MediaTable:
         self._tell = tell
         self._entries: dict[str, _Entry] = {}
         self._offers: dict[str, str] = {}
+        self._own: dict[str, MediaEngine] = {}
+        self._server = ""
+
+    def use(self, call_id: str, engine: MediaEngine) -> None:
+        """Let another engine make the media of this call; too late once they have begun."""
+        if isinstance(engine, WantsServer):
+            engine.note_server(self._server)
+        self._own[call_id] = engine
 
     def note_offer(self, call_id: str, sdp: str) -> None:
         """Keep the offer of a ringing call until the call is answered."""
@@ -54,9 +62,11 @@ class MediaTable:
     def forget_offer(self, call_id: str) -> None:
         """The call is over."""
         self._offers.pop(call_id, None)
+        self._own.pop(call_id, None)
 
     def note_server(self, url: str) -> None:
         """The phone connects to this address."""
+        self._server = url
         if isinstance(self._engine, WantsServer):
             self._engine.note_server(url)
 
@@ -82,8 +92,9 @@ class MediaTable:
                 state=str(state),
             )
         if not isinstance(session, AudioSession):
+            engine = type(self._own.get(call_id, self._engine)).__name__
             raise MediaError(
-                f"{type(self._engine).__name__} carries no audio: make the client with media=AiortcMedia()",
+                f"{engine} carries no audio: make the client with media=AiortcMedia()",
                 call_id=call_id,
             )
         return session.audio
@@ -160,7 +171,7 @@ class MediaTable:
 
     async def _open(self, call_id: str, entry: _Entry) -> MediaSession:
         if entry.session is None:
-            entry.session = await self._engine.open(call_id)
+            entry.session = await self._own.get(call_id, self._engine).open(call_id)
             if isinstance(entry.session, AudioSession):
                 entry.session.report_to(self._tell)
         return entry.session
