@@ -8,7 +8,7 @@ The comment is the line before the fence: `<!-- test: KIND -->`, or `<!-- test: 
   excepted.
 - `fragment`: statements inside an `async` function in which these names are known: `ziwo` (a client whose phone is
   started as agent 5555, with the api_key), `router` (included by it), `world` (the contact centre), `agent` (agent 5555
-  in it), `customer` (+97150000000), `log`. `needs: WORD WORD` adds some of these:
+  in it), `customer` (+97150000000), `log`, and `here` (the working directory). `needs: WORD WORD` adds some of these:
     - `ringing` (an inbound call that rings), `call` (an active inbound call) and `second` (another one);
     - `history`: six calls that are over; `call_id` was answered and recorded, `voicemail_id` left a message, and
       `folder` is empty;

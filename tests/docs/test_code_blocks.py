@@ -150,13 +150,14 @@ async def drive(ziwo: ZiwoClient, world: ServedWorld) -> None:
 @of("fragment")
 async def test_fragment(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
     code = compile(
         "\n" * block.line + block.code, str(block.path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
     )
     async with asyncio.timeout(PATIENCE * 2), serve() as world, setting(world, Router()) as names:
         ziwo: ZiwoClient = names["ziwo"]
         needs = block.options.get("needs", "")
-        names.update(make(needs, world, tmp_path / "empty"))
+        names.update(make(needs, world, tmp_path / "empty"), here=tmp_path)
         for need in (word for word in words(needs) if word in CALLS):
             names[need] = await ring(ziwo, world, CUSTOMER if need != "second" else "+97150000002")
             if need != "ringing":
