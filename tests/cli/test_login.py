@@ -165,6 +165,19 @@ def test_without_a_usable_keyring_it_says_what_else_can_be_done(ziwo: Ziwo, back
     assert ziwo.ok("login", "--file")
 
 
+async def test_without_the_package_it_says_what_to_install(ziwo: Ziwo) -> None:
+    (ziwo.folder / "keyring.py").write_text("raise ModuleNotFoundError(\"No module named 'keyring'\", name='keyring')")
+    env = {name: value for name, value in ziwo.env.items() if value is not None} | {"PYTHONPATH": str(ziwo.folder)}
+    code, refused = await finished(*ZIWO, "login", env=env)
+    assert (code, refused.out) == (2, [])
+    (line,) = refused.err
+    assert line.startswith('ziwo: the keyring needs a package: pip install "ziwo-async[cli]"; or `ziwo login --file`')
+    # The other commands do without it.
+    nobody = {name: value for name, value in env.items() if not name.startswith("ZIWO_")}
+    code, refused = await finished(*ZIWO, "whoami", env=nobody)
+    assert (code, "no contact centre" in refused.errors) == (2, True)
+
+
 def test_a_wrong_password_is_exit_code_3(ziwo: Ziwo) -> None:
     said = ziwo.refuses(3, "login", ZIWO_PASSWORD="canary-wrong")
     assert said == "ziwo: the server refuses user and password"

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from ziwo_async.testing import ServedWorld
 
 from .centre import PASSWORD, Ziwo
-from .kit import ZIWO, program
+from .kit import ZIWO, finished, program
 from .terminal import on_a_terminal
 
 SOUND = b"ID3\x03\x00\x00\x00\x00\x00\x00" + bytes(range(256)) * 8000
@@ -62,12 +62,20 @@ def test_what_cannot_be_had(ziwo: Ziwo, arguments: tuple[str, ...], code: int, s
     assert says in ziwo.refuses(code, "recording", "get", *arguments)
 
 
-def test_a_full_disk_is_one_line(ziwo: Ziwo, tmp_path: Path) -> None:
+async def test_a_file_that_cannot_be_written_is_one_line(ziwo: Ziwo, tmp_path: Path) -> None:
     call_id = ziwo.centre.do(recorded)
-    folder = tmp_path / "locked"
-    folder.mkdir()
-    (folder / f"{call_id}.part").symlink_to("/dev/full")
-    assert str(folder) in ziwo.refuses(2, "recording", "get", call_id, "-o", str(folder))
+    env = {name: value for name, value in ziwo.env.items() if value is not None}
+    get = (*ZIWO, "recording", "get", call_id, "-o", str(tmp_path))
+    code, refused = await finished("sh", "-c", 'ulimit -f 64; exec "$@"', "sh", *get, env=env)
+    assert (code, refused.out) == (1, [])
+    assert refused.err == ["ziwo: the recording cannot be written: File too large"]
+
+
+def test_a_part_that_is_a_link_is_refused(ziwo: Ziwo, tmp_path: Path) -> None:
+    call_id = ziwo.centre.do(recorded)
+    (tmp_path / f"{call_id}.part").symlink_to(tmp_path / "victim")
+    assert str(tmp_path) in ziwo.refuses(2, "recording", "get", call_id, "-o", str(tmp_path))
+    assert not (tmp_path / "victim").exists()
 
 
 def test_on_a_terminal_there_is_a_bar(ziwo: Ziwo, tmp_path: Path) -> None:
