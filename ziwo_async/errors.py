@@ -153,7 +153,29 @@ class RequestTimeout(TransportError, TimeoutError):
 
 
 class AuthError(ZiwoError):
-    """Authentication or authorisation failed."""
+    """Authentication or authorisation failed.
+
+    Attributes:
+        status: HTTP status code; None when it was no REST request that was refused, but the phone's login.
+        message: The server's own words, when there were any.
+        method: HTTP method of the request, or None.
+        path: Path of the request, without query, or None.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        status: int | None = None,
+        message: str = "",
+        method: str | None = None,
+        path: str | None = None,
+    ) -> None:
+        super().__init__(text)
+        self.status = status
+        self.message = message
+        self.method = method
+        self.path = path
 
 
 class BadCredentials(AuthError):

@@ -176,7 +176,8 @@ def error_for(
         retry_after: Seconds the server asked to wait (429 only).
     """
     if status == 403:
-        return Forbidden(f"{method} {path} is not allowed for this user: {text or 'no reason given'}")
+        words = f"{method} {path} is not allowed for this user: {text or 'no reason given'}"
+        return Forbidden(words, status=status, message=text, method=method, path=path)
     if status == 429:
         return RateLimited(text, status=status, method=method, path=path, retry_after=retry_after)
     if status >= 500:

@@ -333,7 +333,7 @@ def _path(route: RecordingRoute, call_id: str) -> str:
 def _without_address(error: ApiError | Forbidden, path: str) -> ApiError | Forbidden:
     """Give an error that shows nothing of a storage's address, because that is a secret."""
     if isinstance(error, Forbidden):
-        return Forbidden(_hidden(str(error)))
+        return Forbidden(_hidden(str(error)), status=403, method="GET", path=path)
     if error.path == path:
         text = _hidden(error.message)
         return error if text == error.message else error_for(error.status, text, method="GET", path=path)

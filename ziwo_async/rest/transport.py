@@ -19,6 +19,7 @@ from ..config import RetryPolicy, Timeouts, check_url
 from ..errors import (
     ApiError,
     ApiWarning,
+    AuthError,
     BadCredentials,
     CannotConnect,
     ConfigError,
@@ -46,6 +47,7 @@ CredentialKind: TypeAlias = Literal["token", "api_key", "none"]
 """What a request proves itself with: the access token, the instance's CTI key, or nothing."""
 
 _T = TypeVar("_T")
+_A = TypeVar("_A", bound=AuthError)
 _FORBIDDEN_KEPT = 256
 _MOST_REDIRECTS = 5
 _ERROR_BODY = 64 * 1024
@@ -171,17 +173,20 @@ class Transport:
         if credential != "token":
             answer = await self._sent(request, self._key(request) if credential == "api_key" else None)
             if answer.status == 401:
-                raise BadCredentials(f"{method} {path}: the server refuses the {credential.replace('none', 'request')}")
+                what = "request, which carries no credential" if credential == "none" else credential
+                raise self._unauthorised(
+                    BadCredentials, f"{method} {path}: the server refuses the {what}", request, answer
+                )
             return self._reply(request, answer)
         token = self._auth.current or await self._auth.token()
         answer = await self._sent(request, token.header)
         if self._worth_a_login(request, token, answer.status):
             refused_with = answer.status
-            token = await self._auth.renew(token)
+            token = await self._renewed(request, token)
             answer = await self._sent(request, token.header)
             self._note_forbidden(request, refused_with, answer.status)
         if answer.status == 401:
-            raise self._refused_token(request, token)
+            raise self._refused_token(request, token, answer)
         return self._reply(request, answer)
 
     @asynccontextmanager
@@ -214,11 +219,11 @@ class Transport:
                 yield await self._good(request, body)
                 return
             refused_with = body.status
-        token = await self._auth.renew(token)
+        token = await self._renewed(request, token)
         async with self._followed(request, token.header, given) as body:
             self._note_forbidden(request, refused_with, body.status)
             if body.ours and body.status == 401:
-                raise self._refused_token(request, token)
+                raise self._refused_token(request, token, None)
             yield await self._good(request, body)
 
     async def login(self) -> None:
@@ -273,13 +278,26 @@ class Transport:
             return token.by_password and (request.method, request.path) not in self._forbidden
         return status == 401
 
+    async def _renewed(self, request: Prepared, token: Token) -> Token:
+        try:
+            return await self._auth.renew(token)
+        except TokenExpired as error:
+            # Each waiter has an error of its own, and it is about its own request.
+            error.status, error.method, error.path = 401, request.method, request.path
+            raise
+
     def _note_forbidden(self, request: Prepared, before: int, after: int) -> None:
         if before == after == 403 and len(self._forbidden) < _FORBIDDEN_KEPT:
             self._forbidden.add((request.method, request.path))
 
-    def _refused_token(self, request: Prepared, token: Token) -> BadCredentials | TokenExpired:
+    def _refused_token(self, request: Prepared, token: Token, answer: Answer | None) -> AuthError:
         kind = BadCredentials if token.by_password else TokenExpired
-        return kind(f"{request.method} {request.path}: the server refuses the token that it was given last")
+        text = f"{request.method} {request.path}: the server refuses the token that it was given last"
+        return self._unauthorised(kind, text, request, answer)
+
+    def _unauthorised(self, kind: type[_A], text: str, request: Prepared, answer: Answer | None) -> _A:
+        words = self._scrubbed(words_of(answer.body), request) if answer is not None else ""
+        return kind(text, status=401, message=words, method=request.method, path=request.path)
 
     # --- one request ----------------------------------------------------------------------------------------------
 
@@ -435,5 +453,6 @@ class Transport:
         return SecretStr(found)
 
     def _refused(self, request: Prepared, answer: Answer) -> BadCredentials:
-        words = self._scrubbed(words_of(answer.body), request) or "no reason given"
-        return BadCredentials(f"the server refuses user and password: {words}")
+        words = self._scrubbed(words_of(answer.body), request)
+        text = f"the server refuses user and password: {words or 'no reason given'}"
+        return BadCredentials(text, status=answer.status, message=words, method=request.method, path=request.path)
