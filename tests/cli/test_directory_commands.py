@@ -93,6 +93,7 @@ def test_statuses_are_listed(ziwo: Ziwo) -> None:
 
 def test_an_unknown_status_is_exit_code_2_and_names_the_others(ziwo: Ziwo) -> None:
     assert "there is no status 'Nonsense'; there are 'Logged Out'" in ziwo.refuses(2, "status", "Nonsense")
+    assert "there is no status '999" in ziwo.refuses(2, "status", "9" * 5000)
 
 
 @pytest.mark.parametrize("arguments", [("--list", "1"), ("--list", "--comment", "x"), ("--comment", "x")])

@@ -10,7 +10,7 @@ import typer
 
 from .. import EXIT_CODES, BadArgument, Cdr, ZiwoClient
 from .account import Account, ask
-from .output import Column, Form, local, show_with, span, utc
+from .output import Column, Form, local, seconds, show_with, span, utc
 from .period import period
 from .running import fail
 
@@ -26,7 +26,7 @@ def _sound(cdr: Cdr) -> str:
 
 
 def _seconds(length: timedelta | None) -> str:
-    return "" if length is None else f"{length.total_seconds():g}"
+    return "" if length is None else str(seconds(length))
 
 
 _TABLE: Sequence[Column[Cdr]] = (

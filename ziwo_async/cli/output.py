@@ -19,7 +19,19 @@ from rich.text import Text
 from .. import HookUrl
 from .running import plain
 
-__all__ = ["Column", "Form", "Show", "local", "show_fields", "show_json_object", "show_with", "span", "told", "utc"]
+__all__ = [
+    "Column",
+    "Form",
+    "Show",
+    "local",
+    "seconds",
+    "show_fields",
+    "show_json_object",
+    "show_with",
+    "span",
+    "told",
+    "utc",
+]
 
 Form: TypeAlias = Literal["table", "json", "csv"]
 """How records are shown."""
@@ -178,8 +190,7 @@ def _as_json(value: object) -> str | int | float:
     if isinstance(value, datetime):
         return utc(value) or ""
     if isinstance(value, timedelta):
-        seconds = value.total_seconds()
-        return int(seconds) if seconds.is_integer() else seconds
+        return seconds(value)
     if isinstance(value, (SecretStr, HookUrl)):
         return str(value)  # hidden, as far as it is secret
     raise TypeError(f"{type(value).__name__} is not JSON")
@@ -196,6 +207,12 @@ def local(moment: datetime | None) -> str:
 def utc(moment: datetime | None) -> str | None:
     """A moment for programs: ISO 8601, in UTC."""
     return None if moment is None else moment.isoformat().replace("+00:00", "Z")
+
+
+def seconds(length: timedelta) -> int | float:
+    """A length of time for programs."""
+    found = length.total_seconds()
+    return int(found) if found.is_integer() else found
 
 
 def span(length: timedelta | None) -> str:

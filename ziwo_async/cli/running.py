@@ -15,7 +15,7 @@ import typer
 
 from .. import EXIT_CODES, ApiWarning, Event, EventStream, TokenExpired, ZiwoClient, ZiwoError, exit_code
 
-__all__ = ["fail", "following", "plain", "run"]
+__all__ = ["fail", "following", "is_number", "plain", "run"]
 
 
 # A second signal so much later means it: seconds.
@@ -25,6 +25,11 @@ _IMPATIENCE = 1.0
 def plain(text: str) -> str:
     """Make text from elsewhere safe for a terminal: one line, no control characters."""
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+
+
+def is_number(text: str) -> bool:
+    """Whether an argument is the number of a record, not a name."""
+    return text.isascii() and text.isdigit() and len(text) < 16
 
 
 def fail(message: str, code: int) -> NoReturn:

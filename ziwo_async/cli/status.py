@@ -11,7 +11,7 @@ import typer
 from .. import EXIT_CODES, CustomStatus, ZiwoClient
 from .account import Account, ask
 from .output import Column, local, show_fields, show_json_object, show_with, span, told
-from .running import fail
+from .running import fail, is_number
 
 __all__ = ["status"]
 
@@ -41,7 +41,7 @@ def status(
         if known:
             return await _list(ziwo, json)
         if new is not None:
-            await ziwo.agent.set_status(int(new) if new.isascii() and new.isdigit() else new, comment=comment)
+            await ziwo.agent.set_status(int(new) if is_number(new) else new, comment=comment)
         return await _show(ziwo, json)
 
     ask(work)

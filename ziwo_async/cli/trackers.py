@@ -15,9 +15,9 @@ from pydantic import SecretStr
 
 from .. import EXIT_CODES, BadArgument, CallTracker, ZiwoClient
 from .account import Account, ask
-from .output import Column, show_fields, show_json_object, show_with, told
+from .output import Column, seconds, show_fields, show_json_object, show_with, told
 from .period import moment
-from .running import fail, plain
+from .running import fail, is_number, plain
 
 __all__ = ["trackers"]
 
@@ -285,7 +285,7 @@ def try_out(tracker: _Name, json: _Json = False) -> None:
 
 async def _find(ziwo: ZiwoClient, id_or_name: str) -> CallTracker:
     """Find a tracker by its number or, where ZIWO takes only that, by its exact name."""
-    if id_or_name.isascii() and id_or_name.isdigit():
+    if is_number(id_or_name):
         return await ziwo.trackers.get(int(id_or_name))
     async for tracker in ziwo.trackers.list(search=id_or_name):
         if tracker.name == id_or_name:
@@ -353,7 +353,7 @@ def _fields(tracker: CallTracker) -> Mapping[str, str | None]:
 
 
 def _seconds(limit: timedelta | None) -> str | None:
-    return None if limit is None else f"{limit.total_seconds():g} s"
+    return None if limit is None else f"{seconds(limit)} s"
 
 
 def _whole(tracker: CallTracker) -> Mapping[str, object]:
