@@ -180,7 +180,7 @@ async def test_without_the_package_it_says_what_to_install(ziwo: Ziwo) -> None:
 
 def test_a_wrong_password_is_exit_code_3(ziwo: Ziwo) -> None:
     said = ziwo.refuses(3, "login", ZIWO_PASSWORD="canary-wrong")
-    assert said == "ziwo: the server refuses user and password"
+    assert said == "ziwo: the server refuses user and password: Invalid credentials"
     ziwo.centre.world.simulator.rest.quirks.errors_with_200 = True
     said = ziwo.refuses(3, "login", ZIWO_PASSWORD="canary-wrong")
     assert said == "ziwo: the server refuses user and password: Invalid credentials"

@@ -9,25 +9,12 @@ from typing import Annotated
 import typer
 from pydantic import SecretStr
 
-from .. import (
-    EXIT_CODES,
-    ApiError,
-    BadCredentials,
-    ConfigError,
-    Credentials,
-    DecodeError,
-    Settings,
-    ZiwoClient,
-    ZiwoError,
-)
+from .. import EXIT_CODES, ConfigError, Credentials, Settings, ZiwoClient, ZiwoError
 from .account import find_password
 from .running import fail, plain, run
 from .stored import StoredLogin, check_keyring, keep
 
 __all__ = ["login"]
-
-_ROUTE = "/auth/login"
-
 
 def login(
     file: Annotated[
@@ -69,36 +56,13 @@ async def _login(settings: Settings, file: bool) -> int:
 
 
 async def _token(settings: Settings) -> SecretStr:
-    """Log in and give the token; the session stays open, which a client's own login would not (`aclose` ends that)."""
-    asked = False
+    """Log in and give the token. The session stays open: a client that closes politely would end it."""
 
-    async def nobody_yet() -> Credentials:
-        nonlocal asked
-        if asked:  # the answer was 401, so the client looks for other credentials
-            raise BadCredentials("the server refuses user and password")
-        asked = True
-        # The login route ignores the token; ZIWO's own web client sends this word with it.
-        return Credentials.from_token("undefined")
+    async def who() -> Credentials:
+        return Credentials(username=settings.username, password=settings.password, remember=True)
 
-    assert settings.password is not None
-    form: dict[str, str | SecretStr | bool] = {
-        "username": settings.username or "",
-        "password": settings.password,
-        "remember": True,
-    }
-    async with ZiwoClient(settings.contact_center, api_url=settings.api_url, credentials=nobody_yet) as ziwo:
-        try:
-            reply = await ziwo.request("POST", _ROUTE, form=form)
-        except ApiError as error:
-            # `result: false` with HTTP 200 is a refused login (source: ZIWO Manager app).
-            if error.status >= 300 or isinstance(error, DecodeError):
-                raise
-            refused = error.message or "no reason given"
-        else:
-            found = reply.content.get("access_token") if isinstance(reply.content, dict) else None
-            if isinstance(found, str) and found:
-                Credentials.from_token(found)  # refuses what no header can carry
-                return SecretStr(found)
-            text = "the answer to the login has no access_token"
-            raise DecodeError(text, status=reply.status, method="POST", path=_ROUTE)
-    raise BadCredentials(f"the server refuses user and password: {refused}")
+    ziwo = ZiwoClient(settings.contact_center, api_url=settings.api_url, credentials=who)
+    try:
+        return await ziwo.session.access_token()
+    finally:
+        await ziwo.abort()

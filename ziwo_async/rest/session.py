@@ -34,6 +34,18 @@ class SessionResource(Resource):
         """
         await self._transport.logout()
 
+    async def access_token(self) -> SecretStr:
+        """Give the access token in use, for other programs of the same user; log in first when there is none.
+
+        It is as good as the password: closing the client ends it, unless it came from elsewhere.
+        (`POST /auth/login`; source: official clients)
+
+        Raises:
+            BadCredentials: The server refuses user and password.
+            TokenExpired: The server refuses the token, and there is no password.
+        """
+        return await self._transport.access_token()
+
     async def profile(self) -> Profile:
         """Give the user that is logged in, with presence and live calls.
 

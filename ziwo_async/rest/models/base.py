@@ -43,6 +43,7 @@ class Model(BaseModel):
         alias_generator=to_camel,
         validate_by_name=True,
         hide_input_in_errors=True,
+        ser_json_timedelta="float",
         # The web client types ccLogin and ccPassword as numbers, Android as strings with leading zeros; text is right.
         coerce_numbers_to_str=True,
     )
