@@ -7,16 +7,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import Any, cast
+from typing import cast
 
 import av
 from av import AudioFrame, AudioResampler, CodecContext, Packet
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.stream import AudioStream
 
-from .frame import LINE_RATE, level_of
+from .frame import LINE_RATE
 
-__all__ = ["AvError", "Converter", "Encoder", "Resampler", "SoundReader", "SoundWriter", "level_of_decoded"]
+__all__ = ["AvError", "Converter", "Decoder", "Encoder", "Resampler", "SoundReader", "SoundWriter"]
 
 AvError = av.FFmpegError
 """What PyAV raises for files it cannot read or write."""
@@ -34,11 +34,12 @@ def _frame(pcm: bytes, rate: int) -> AudioFrame:
     return frame
 
 
-def level_of_decoded(frame: AudioFrame) -> float:
-    """How loud a decoded frame is, in dBFS, from some 80 of its samples: energy does not mind the gaps."""
-    channels = frame.layout.nb_channels
-    samples = memoryview(frame.planes[0]).cast("B")[: frame.samples * channels * 2].cast("h")
-    return level_of(samples[:: max(1, frame.samples // 80) * channels])
+def _prime(graph: AudioResampler, rate: int, channels: int) -> None:
+    # A resampler holds a part of what it gets back: with silence in that place, the first frame comes out at once.
+    silence = AudioFrame(format="s16", layout="mono" if channels == 1 else "stereo", samples=rate * 3 // 1000)
+    silence.sample_rate = rate
+    silence.planes[0].update(bytes(silence.planes[0].buffer_size))
+    graph.resample(silence)
 
 
 class Converter:
@@ -61,6 +62,7 @@ class Converter:
             # A re-attached call may have another codec.
             self._shape = shape
             self._graph = AudioResampler(format="s16", layout="mono", rate=self._rate, frame_size=self._rate // 50)
+            _prime(self._graph, *shape)
         return [_pcm(made) for made in self._graph.resample(frame)]
 
 
@@ -99,6 +101,28 @@ class Resampler:
         return b"" if graph is None else b"".join(_pcm(made) for made in graph.resample(None))
 
 
+class Decoder:
+    """Decodes what is received, one packet at a time."""
+
+    def __init__(self, codec: str) -> None:
+        """Make one.
+
+        Args:
+            codec: `opus`, `PCMU` or `PCMA`.
+        """
+        self._context = cast("AudioCodecContext", CodecContext.create(_CODECS[codec], "r"))
+        self._context.format = "s16"
+        self._context.layout = "mono"
+        self._context.sample_rate = LINE_RATE if codec == "opus" else 8000
+
+    def decode(self, payload: bytes) -> list[AudioFrame]:
+        """The sound of a packet; nothing when it is broken."""
+        try:
+            return self._context.decode(Packet(payload))
+        except AvError:
+            return []
+
+
 # What the encoders give for 20 ms of silence: nothing needs to be encoded while nothing is said.
 _SILENCE = {"opus": b"\xd8\xff\xfe", "PCMU": b"\xff" * 160, "PCMA": b"\xd5" * 160}
 _CODECS = {"opus": "libopus", "PCMU": "pcm_mulaw", "PCMA": "pcm_alaw"}
@@ -129,7 +153,10 @@ class Encoder:
         if codec == "opus":
             self._context.bit_rate = 40_000
             self._context.options = {"application": "voip"}
-        self._narrow = None if self.clock == LINE_RATE else AudioResampler("s16", "mono", self.clock, self.clock // 50)
+        self._narrow: AudioResampler | None = None
+        if self.clock != LINE_RATE:
+            self._narrow = AudioResampler("s16", "mono", self.clock, self.clock // 50)
+            _prime(self._narrow, LINE_RATE, 1)
         self._tail = 0
         self._encoded = 0
 
@@ -156,18 +183,6 @@ class Encoder:
         frame.time_base = Fraction(1, self.clock)
         self._encoded += frame.samples
         return b"".join(bytes(packet) for packet in self._context.encode(frame))
-
-    def packet(self, payload: bytes, index: int) -> Packet[Any]:
-        """A payload as a packet.
-
-        Args:
-            payload: What `encode` gave.
-            index: Which frame of the stream it is.
-        """
-        packet: Packet[Any] = Packet(payload)
-        packet.pts = index * self.clock // 50
-        packet.time_base = Fraction(1, self.clock)
-        return packet
 
 
 class SoundReader:

@@ -6,24 +6,29 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import queue
+import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import av
 from aiortc import (
     MediaStreamTrack,
     RTCConfiguration,
+    RTCDtlsTransport,
     RTCPeerConnection,
+    RTCRtpCodecParameters,
     RTCRtpSender,
     RTCSessionDescription,
+    clock,
 )
-from aiortc.mediastreams import MediaStreamError
+from av import Packet
 
 from ..phone.owner import finish
 from . import freeswitch
-from ._av import Encoder
+from ._av import Decoder, Encoder
 from .frame import FRAME_SECONDS
 from .received import Received
 from .sdp import CODECS
@@ -35,10 +40,13 @@ __all__ = ["Certificates", "Line", "Way"]
 _log = logging.getLogger("ziwo_async.media")
 
 _CONNECT = "_RTCPeerConnection__connect"
+_DECODER_QUEUE = "_RTCRtpReceiver__decoder_queue"
 _CERTIFICATES = "_RTCPeerConnection__certificates"
 _RENEW = 24 * 3600.0
 # How late the line may be before it skips ahead, instead of sending a burst.
 _LATE = 0.1
+# After how many packets aiortc's reports are told.
+_REPORT = 25
 _CLOSE_LIMIT = 2.0
 
 
@@ -90,35 +98,88 @@ class _Peer(RTCPeerConnection):
         await getattr(super(), _CONNECT)()
 
 
-class _Voice(MediaStreamTrack):
-    """Our track: a packet every 20 ms, encoded here. Silence needs no encoding."""
+class _NoTrack(MediaStreamTrack):
+    """In place of our track: we send by ourselves, and aiortc's sender waits for ever."""
 
     kind = "audio"
 
-    def __init__(self, sent: Sent, codec: Callable[[], str]) -> None:
-        super().__init__()
-        self._sent = sent
-        self._codec = codec
-        self._encoder: Encoder | None = None
-        self._index = 0
-        self._next = 0.0
+    async def recv(self) -> Packet[Any]:
+        never: asyncio.Future[Packet[Any]] = asyncio.get_running_loop().create_future()
+        return await never
 
-    async def recv(self) -> av.Packet[Any]:
-        if self.readyState != "live":
-            raise MediaStreamError
-        now = asyncio.get_running_loop().time()
-        if self._encoder is None:
-            self._encoder, self._next = Encoder(self._codec()), now
-        if now - self._next > _LATE:
-            missed = int((now - self._next) / FRAME_SECONDS)
-            self._index += missed
-            self._next += missed * FRAME_SECONDS
-        elif now < self._next:
-            await asyncio.sleep(self._next - now)
-        packet = self._encoder.packet(self._encoder.encode(self._sent.tick()), self._index)
-        self._index += 1
-        self._next += FRAME_SECONDS
-        return packet
+
+class _Ear(queue.Queue[Any]):
+    """In place of the queue to aiortc's decoder thread: decodes at once, and hands on.
+
+    aiortc's own way (a thread per call, and a queue that grows by 1.2 MB a second until somebody reads) costs more than
+    the decoding, and keeps what nobody wants. Only the word that it is over goes through.
+    """
+
+    def __init__(self, received: Received) -> None:
+        super().__init__()
+        self._received = received
+        self._decoder: tuple[str, Decoder] | None = None
+
+    def put(self, item: Any, block: bool = True, timeout: float | None = None) -> None:
+        if item is None:
+            super().put(None)
+            return
+        codec, encoded = item
+        if self._decoder is None or self._decoder[0] != codec.name:
+            self._decoder = (codec.name, Decoder(codec.name))
+        for frame in self._decoder[1].decode(encoded.data):
+            try:
+                self._received.push(frame)
+            except Exception:  # noqa: BLE001 - told in the log
+                # In here it would end the connection, and nobody would know of what.
+                _log.exception("a received frame could not be handed on")
+
+
+class _Mouth:
+    """Sends a packet every 20 ms, and tells aiortc's reports about it."""
+
+    def __init__(self, sent: Sent, sender: RTCRtpSender, dtls: RTCDtlsTransport, codec: RTCRtpCodecParameters) -> None:
+        self._sent = sent
+        self._sender = sender
+        self._dtls = dtls
+        assert codec.payloadType is not None
+        self._type = codec.payloadType
+        self._encoder = Encoder(codec.name)
+        self._packets = self._octets = 0
+
+    async def run(self) -> None:
+        """Send until the connection ends, or for ever."""
+        loop = asyncio.get_running_loop()
+        sequence, origin, ssrc = secrets.randbelow(2**15), secrets.randbelow(2**32), self._sender._ssrc
+        step = round(self._encoder.clock * FRAME_SECONDS)
+        index, due = 0, loop.time()
+        with suppress(ConnectionError):
+            while True:
+                payload = self._encoder.encode(self._sent.tick())
+                timestamp = origin + index * step
+                await self._dtls._send_rtp(freeswitch.rtp_packet(self._type, sequence, timestamp, ssrc, payload))
+                sequence += 1
+                self._packets += 1
+                self._octets += len(payload)
+                if self._packets % _REPORT == 1:
+                    self._report(timestamp)
+                index += 1
+                due += FRAME_SECONDS
+                late = loop.time() - due
+                if late > _LATE:
+                    # The loop was blocked: the time is skipped, instead of a burst that nobody could play.
+                    index += int(late / FRAME_SECONDS)
+                    due += int(late / FRAME_SECONDS) * FRAME_SECONDS
+                await asyncio.sleep(max(0.0, due - loop.time()))
+
+    def _report(self, timestamp: int) -> None:
+        for name, value in (
+            ("packet_count", self._packets),
+            ("octet_count", self._octets),
+            ("rtp_timestamp", timestamp & 0xFFFFFFFF),
+            ("ntp_timestamp", clock.current_ntp_time()),
+        ):
+            setattr(self._sender, f"_RTCRtpSender__{name}", value)
 
 
 class Line:
@@ -142,31 +203,27 @@ class Line:
             way: How the server is reached.
             failed: Called when the connection is lost.
         """
-        self._received = received
+        self._sent = sent
         self._way = way
         self._on_failure = failed
         self._peer = _Peer(certificate)
-        self._voice = _Voice(sent, self._codec)
-        self._transceiver = self._peer.addTransceiver(self._voice, "sendrecv")
+        self._transceiver = self._peer.addTransceiver(_NoTrack(), "sendrecv")
+        assert hasattr(self._transceiver.receiver, _DECODER_QUEUE), "aiortc decodes in another way now"
+        setattr(self._transceiver.receiver, _DECODER_QUEUE, _Ear(received))
         self._dtls = self._transceiver.receiver.transport
         self._ice = self._dtls.transport
         known = {codec.mimeType.removeprefix("audio/"): codec for codec in RTCRtpSender.getCapabilities("audio").codecs}
         self._transceiver.setCodecPreferences([known[name] for name in CODECS])
-        freeswitch.clear_marker(self._dtls)
         freeswitch.check_fingerprint(self._dtls)
         self._peer.on("connectionstatechange", self._changed)
         self._negotiated = False
-        self._pump: asyncio.Task[None] | None = None
+        self._talking: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def codec(self) -> str:
         """The codec in use, such as `opus`; empty before there is one."""
-        codecs = self._transceiver._codecs if self._negotiated else []
-        return codecs[0].name if codecs else ""
-
-    def _codec(self) -> str:
-        return self.codec
+        return self._transceiver._codecs[0].name if self._negotiated else ""
 
     @property
     def failed(self) -> bool:
@@ -189,13 +246,13 @@ class Line:
         """Take the server's answer."""
         sdp = freeswitch.with_mid(answer, self._transceiver.mid or "0")
         await self._peer.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="answer"))
-        self._listen()
+        self._negotiated = True
 
     async def answer(self, offer: str) -> str:
         """Answer the server's offer, with all our candidates."""
         await self._peer.setRemoteDescription(RTCSessionDescription(sdp=freeswitch.with_mid(offer), type="offer"))
         freeswitch.yield_role(self._ice._connection)
-        self._listen()
+        self._negotiated = True
         await self._gather()
         await self._peer.setLocalDescription(await self._peer.createAnswer())
         return self._peer.localDescription.sdp
@@ -211,26 +268,20 @@ class Line:
             way.stun.silent(silent)
             _log.warning("no STUN server answered within %g s: %s", way.limit, ", ".join(host for host, _ in silent))
 
-    def _listen(self) -> None:
-        self._negotiated = True
-        track = self._transceiver.receiver.track
-        if isinstance(track, MediaStreamTrack):  # there is none when the server only listens
-            self._pump = asyncio.create_task(self._drain(track), name="ziwo_async:media: received audio")
-
-    async def _drain(self, track: MediaStreamTrack) -> None:
-        # Read without a pause: what nobody takes piles up in aiortc, 1.2 MB a second.
-        try:
-            while True:
-                frame = await track.recv()
-                if isinstance(frame, av.AudioFrame):
-                    self._received.push(frame)
-        except MediaStreamError:
-            _log.debug("the received track ended")
-
     def _changed(self) -> None:
         _log.debug("the media connection is %s", self._peer.connectionState)
-        if self._closing is None and self.failed:
+        if self._closing is not None:
+            return
+        if self.failed:
             self._on_failure()
+        elif self._peer.connectionState == "connected" and self._talking is None and self._may_talk:
+            mouth = _Mouth(self._sent, self._transceiver.sender, self._dtls, self._transceiver._codecs[0])
+            self._talking = asyncio.create_task(mouth.run(), name="ziwo_async:media: sent audio")
+            self._talking.add_done_callback(_looked_at)
+
+    @property
+    def _may_talk(self) -> bool:
+        return self._transceiver.currentDirection in ("sendrecv", "sendonly")
 
     async def close(self) -> None:
         """Let go of everything, also when cancelled. Safe to call twice."""
@@ -241,17 +292,20 @@ class Line:
     async def _close(self) -> None:
         # aiortc does not wait for what it started to connect, nor for its reader.
         started = {*self._peer.connecting, *([self._dtls._task] if isinstance(self._dtls._task, asyncio.Task) else [])}
-        pump = self._pump
+        if self._talking is not None:
+            self._talking.cancel()
+            started.add(self._talking)
         try:
             async with asyncio.timeout(_CLOSE_LIMIT):
                 await self._peer.close()
         except TimeoutError:
             _log.error("a media connection did not close within %g s", _CLOSE_LIMIT)
-        if pump is not None:
-            pump.cancel()
-            started.add(pump)
-        self._voice.stop()
         if started:
             _, still = await asyncio.wait(started, timeout=_CLOSE_LIMIT)
             for task in still:
                 task.cancel()
+
+
+def _looked_at(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        _log.error("nothing is sent any more: %r", error)

@@ -17,7 +17,7 @@ from .frame import SILENCE_DB
 from .playback import Playback, Sound, Speech
 from .recording import RecordingHandle, open_recording
 from .tone import Tone
-from .voice import VoiceActivity, VoiceDetector
+from .voice import VoiceActivity, VoiceWatch
 
 if TYPE_CHECKING:
     from ..phone.owner import TaskOwner
@@ -65,6 +65,7 @@ class CallAudio:
         self._sent = sent
         self._owner = owner
         self._recordings: set[RecordingHandle] = set()
+        self._watches: set[VoiceWatch] = set()
         self._ended = asyncio.Event()
 
     def __repr__(self) -> str:
@@ -163,18 +164,20 @@ class CallAudio:
         self, settings: VoiceActivity, tell: Callable[[VoiceStarted | VoiceStopped], None]
     ) -> Callable[[], None]:
         """Call a function when voice starts and stops; gives the function that ends that. `voice` is easier to use."""
-        detector = VoiceDetector(settings)
+        watch = VoiceWatch(
+            settings,
+            lambda since, level: tell(VoiceStarted(call_id=self._call_id, at=since, level=level)),
+            lambda since, lasted: tell(VoiceStopped(call_id=self._call_id, at=since, seconds=lasted)),
+        )
+        self._watches.add(watch)
+        leave = self._received.meter(watch.heard)
 
-        def note(level: float, at: float) -> None:
-            began = detector.since
-            if not detector.feed(level, at):
-                return
-            if detector.speaking:
-                tell(VoiceStarted(call_id=self._call_id, at=detector.since, level=level))
-            else:
-                tell(VoiceStopped(call_id=self._call_id, at=detector.since, seconds=max(0.0, detector.since - began)))
+        def end() -> None:
+            self._watches.discard(watch)
+            watch.end()
+            leave()
 
-        return self._received.meter(note)
+        return end
 
     # -- speaking --------------------------------------------------------------
 
@@ -265,6 +268,8 @@ class CallAudio:
         self._ended.set()
         self._received.end()
         self._sent.end()
+        for watch in self._watches:
+            watch.end()
         for handle in self._recordings:
             handle.end()
         for handle in self._recordings:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Literal, Protocol, TypeAlias
 
 from ..errors import BadArgument
-from ._av import SoundWriter
 
 __all__ = ["Format", "SoundFile", "target_of"]
 
@@ -70,6 +69,14 @@ class _Writer(Protocol):
     def close(self) -> None: ...
 
 
+def _writer(path: str, kind: Format, rate: int, channels: int) -> _Writer:
+    if kind == "wav":
+        return _WavWriter(path, rate, channels)
+    from ._av import SoundWriter
+
+    return SoundWriter(path, kind, rate, channels)
+
+
 class _WavWriter:
     def __init__(self, path: str, rate: int, channels: int) -> None:
         self._file = wave.open(path, "wb")  # noqa: SIM115 - it is open as long as the recording goes on
@@ -108,11 +115,7 @@ class SoundFile:
         except OSError as error:
             raise BadArgument(f"{target} cannot be saved: {error.strerror}") from None
         try:
-            self._writer: _Writer = (
-                _WavWriter(self._part, rate, channels)
-                if kind == "wav"
-                else SoundWriter(self._part, kind, rate, channels)
-            )
+            self._writer = _writer(self._part, kind, rate, channels)
         except BaseException:
             self._remove()
             raise

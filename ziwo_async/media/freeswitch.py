@@ -12,7 +12,7 @@
    the same one. aioice then changes its role after its check has succeeded, nobody nominates, and ICE hangs for ever,
    by luck of the tie-breaker. Cure: `yield_role` always takes the role that FreeSWITCH leaves, and nominates then.
 4. **RTP marker.** aiortc sets it on every audio packet, and FreeSWITCH empties its read buffer at each marker in a
-   bridged call: nobody hears us, while echo tests pass. Cure: `clear_marker`.
+   bridged call: nobody hears us, while echo tests pass. Cure: `rtp_packet` writes our packets, and never sets it.
 5. **Loopback.** aioice leaves 127.0.0.1 out, so that a server on the same machine cannot be reached. Cure: `gather`
    asks the connection itself for candidates on the addresses that we want; nothing global is patched. It also caps the
    time: aioice waits 5 s for a STUN server that does not answer.
@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import struct
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
@@ -41,8 +42,8 @@ __all__ = [
     "RsaCertificate",
     "check_fingerprint",
     "check_version",
-    "clear_marker",
     "gather",
+    "rtp_packet",
     "with_mid",
     "yield_role",
 ]
@@ -56,8 +57,8 @@ _SUITES = (
     b"ECDHE-RSA-CHACHA20-POLY1305:ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:"
     b"ECDHE-RSA-AES256-SHA"
 )
-_MARKER = 0x80
-_RTCP_TYPES = range(192, 224)
+_HEADER = struct.Struct("!BBHII")
+_VERSION = 0x80
 _LATE = 0.05
 
 
@@ -132,16 +133,9 @@ def yield_role(connection: ice.Connection) -> None:
 
 
 # 4.
-def clear_marker(dtls: RTCDtlsTransport) -> None:
-    """Let a transport send RTP without the marker bit."""
-    send = dtls._send_rtp
-
-    async def send_unmarked(data: bytes) -> None:
-        if data[1] & _MARKER and data[1] not in _RTCP_TYPES:
-            data = b"%c%c%b" % (data[0], data[1] & ~_MARKER, data[2:])
-        await send(data)
-
-    _put(dtls, "_send_rtp", send_unmarked)
+def rtp_packet(payload_type: int, sequence: int, timestamp: int, ssrc: int, payload: bytes) -> bytes:
+    """An RTP packet (RFC 3550) without the marker bit."""
+    return _HEADER.pack(_VERSION, payload_type & 0x7F, sequence & 0xFFFF, timestamp & 0xFFFFFFFF, ssrc) + payload
 
 
 # 5.

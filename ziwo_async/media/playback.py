@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..errors import BadArgument
 from ..phone.owner import TaskHandle, TaskOwner
-from ._av import AvError, Resampler, SoundReader
 from .frame import LINE_BYTES, LINE_RATE, AudioFrame
 from .thread import in_thread
 from .tone import Tone
@@ -30,8 +29,10 @@ _log = logging.getLogger("ziwo_async.media")
 
 # Read ahead of what is played: enough for a source that comes in bursts, and a bound for one that is too fast.
 _AHEAD = 2 * LINE_RATE * 2
-# Sound starts, and starts again after a gap, once there is this much: so that jitter makes one gap and not many.
+# Sound starts, and starts again after a gap, once there is this much, or so many frames of time went by: jitter makes
+# one gap and not many, and a short word is not kept back.
 _CUSHION = 3 * LINE_BYTES
+_PATIENCE = 3
 _READ = 0.5
 
 
@@ -49,7 +50,7 @@ class Playback:
         self._what = what
         self._tone: Iterator[bytes] | None = None
         self._waiting = bytearray()
-        self._cushioned = True
+        self._held = 0
         self._complete = False
         self._room = asyncio.Event()
         self._ended = asyncio.Event()
@@ -114,22 +115,21 @@ class Playback:
 
     def _take(self) -> bytes | None:
         waiting = self._waiting
-        if self._cushioned and not self._complete and len(waiting) < _CUSHION:
+        if not waiting:
+            self._held = 0
             return None
-        self._cushioned = False
-        if len(waiting) >= LINE_BYTES:
-            piece = bytes(waiting[:LINE_BYTES])
-            del waiting[:LINE_BYTES]
-            self._room.set()
-            return piece
-        if self._complete and waiting:
-            piece = bytes(waiting).ljust(LINE_BYTES, b"\0")
-            waiting.clear()
-            return piece
-        self._cushioned = True
-        return None
+        if self._held < _PATIENCE and len(waiting) < _CUSHION and not self._complete:
+            self._held += 1
+            return None
+        self._held = _PATIENCE
+        piece = bytes(waiting[:LINE_BYTES]).ljust(LINE_BYTES, b"\0")
+        del waiting[:LINE_BYTES]
+        self._room.set()
+        return piece
 
     async def _feed(self, source: Speech, rate: int | None) -> None:
+        from ._av import Resampler
+
         resampler = Resampler(LINE_RATE)
         try:
             async for piece in source:
@@ -164,6 +164,8 @@ class Playback:
 
 
 async def _file(path: str | os.PathLike[str]) -> AsyncGenerator[AudioFrame]:
+    from ._av import AvError, SoundReader
+
     try:
         reader = await in_thread(lambda: SoundReader(path))
     except (OSError, AvError) as error:

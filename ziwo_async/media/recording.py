@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadArgument
 from ..phone.owner import finish
-from ._av import AvError, Resampler
 from .files import Format, SoundFile, target_of
 from .frame import LINE_RATE
 from .thread import in_thread
@@ -40,13 +39,15 @@ class RecordingHandle:
 
     def __init__(self, path: Path, kind: Format, file: SoundFile, rate: int, direction: Direction) -> None:
         """Made by `CallAudio.record`."""
+        from . import _av
+
         self.path = path
         self._kind = kind
         self._file = file
         self._rate = rate
         self._direction: Direction = direction
         self._timeline = Timeline(rate, time.time())
-        self._line = Resampler(rate)
+        self._line = _av.Resampler(rate)
         self._written = 0
         self._stopping = asyncio.Event()
         self._leave: list[Callable[[], None]] = []
@@ -116,7 +117,8 @@ class RecordingHandle:
             self._timeline.add(1, self._line.push(pcm, LINE_RATE), at)
 
     async def _run(self) -> None:
-        ends = None
+        from ._av import AvError
+
         try:
             while not self._stopping.is_set():
                 try:
@@ -124,9 +126,8 @@ class RecordingHandle:
                         await self._stopping.wait()
                 except TimeoutError:
                     await self._write(time.time() - _LATENCY)
-            ends = time.time()
             self._stop_listening()
-            await self._write(ends)
+            await self._write(time.time())
             await in_thread(self._file.finish)
         except BaseException as error:
             self._stop_listening()

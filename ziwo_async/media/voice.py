@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..errors import BadArgument
 
-__all__ = ["VoiceActivity", "VoiceDetector"]
+__all__ = ["VoiceActivity", "VoiceDetector", "VoiceWatch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,3 +82,53 @@ class VoiceDetector:
         self.speaking = not self.speaking
         self.since = since
         self._turning = None
+
+
+class VoiceWatch:
+    """A detector for sound that may break off: frames that do not come are silence, too."""
+
+    def __init__(
+        self, settings: VoiceActivity, started: Callable[[float, float], None], stopped: Callable[[float, float], None]
+    ) -> None:
+        """Begin in silence.
+
+        Args:
+            settings: When sound counts as voice.
+            started: Called with when voice began, and how loud it is.
+            stopped: Called with when voice ended, and for how many seconds it lasted.
+        """
+        self._detector = VoiceDetector(settings)
+        self._pause = max(settings.pause, 0.1)
+        self._started = started
+        self._stopped = stopped
+        self._last = 0.0
+        self._heard_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def heard(self, level: float, at: float) -> None:
+        """Take the level of a frame."""
+        self._last, self._heard_at = at, asyncio.get_running_loop().time()
+        began = self._detector.since
+        if not self._detector.feed(level, at):
+            return
+        if self._detector.speaking:
+            self._started(self._detector.since, level)
+            self._timer = asyncio.get_running_loop().call_later(self._pause, self._look)
+        else:
+            self.end()
+            self._stopped(self._detector.since, max(0.0, self._detector.since - began))
+
+    def end(self) -> None:
+        """Watch no more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _look(self) -> None:
+        missing = self._heard_at + self._pause - asyncio.get_running_loop().time()
+        if missing > 0:
+            self._timer = asyncio.get_running_loop().call_later(missing, self._look)
+            return
+        began, self._timer = self._detector.since, None
+        if self._detector.silence(self._last):
+            self._stopped(self._last, max(0.0, self._last - began))

@@ -1,0 +1,257 @@
+"""Recordings: what is in them, where they appear, and how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from array import array
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import pytest
+
+from ziwo_async import BadArgument, CallEnded
+from ziwo_async.media import Tone
+from ziwo_async.media._av import SoundReader
+from ziwo_async.media.files import SoundFile, target_of
+from ziwo_async.media.timeline import Timeline, joined
+
+from .kit import OURS, SERVER, hears, is_tone, read_wav, session_of, sine, strength, talking, until, within
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+async def recorded(path: Path, seconds: float = 0.8, **options: Any) -> Path:
+    async with talking() as (session, _, _):
+        session.audio.play(Tone(OURS))
+        await hears(session, SERVER)
+        handle = await session.audio.record(path, **options)
+        came = session.audio.received_frames
+        await until(lambda: session.audio.received_frames >= came + round(seconds / 0.02))
+        assert path.name not in files(path.parent)
+        assert await within(handle.stop()) == handle.path
+        assert handle.done
+        assert handle.seconds == pytest.approx(seconds, abs=0.4)
+        assert handle.dropped == 0
+        assert await handle.stop() == handle.path
+    return handle.path
+
+
+async def test_both_voices_are_in_a_mixed_recording(tmp_path: Path) -> None:
+    pcm, rate, channels = read_wav(await recorded(tmp_path / "call.wav"))
+    assert (rate, channels) == (16000, 1)
+    assert len(pcm) / 2 / rate == pytest.approx(0.8, abs=0.4)
+    middle = pcm[len(pcm) // 4 // 2 * 2 : len(pcm) // 4 * 3 // 2 * 2]
+    assert min(strength(middle, rate, hz) for hz in (SERVER, OURS)) > 0.2
+    assert files(tmp_path) == ["call.wav"]
+    assert (tmp_path / "call.wav").stat().st_mode & 0o777 == 0o600
+
+
+async def test_one_direction_has_one_voice(tmp_path: Path) -> None:
+    for direction, hz, other in (("received", SERVER, OURS), ("sent", OURS, SERVER)):
+        pcm, rate, _ = read_wav(await recorded(tmp_path / f"{direction}.wav", 0.5, direction=direction, rate=8000))
+        assert rate == 8000
+        middle = pcm[len(pcm) // 4 // 2 * 2 : len(pcm) // 4 * 3 // 2 * 2]
+        assert is_tone(middle, rate, hz)
+        assert strength(middle, rate, other) < 0.05
+
+
+async def test_both_in_stereo_are_left_and_right(tmp_path: Path) -> None:
+    pcm, rate, channels = read_wav(await recorded(tmp_path / "call.wav", direction="both"))
+    assert channels == 2
+    samples = array("h", pcm)
+    left, right = samples[::2], samples[1::2]
+    middle = slice(len(left) // 4, len(left) * 3 // 4)
+    assert is_tone(left[middle].tobytes(), rate, SERVER)
+    assert is_tone(right[middle].tobytes(), rate, OURS)
+
+
+@pytest.mark.parametrize(("name", "kind", "codec"), [("call.mp3", None, "mp3"), ("call", "ogg", "opus")])
+async def test_compressed_files(tmp_path: Path, name: str, kind: str | None, codec: str) -> None:
+    path = await recorded(tmp_path / name, 0.8, format=kind)
+    with av.open(str(path)) as container:
+        assert codec in container.streams.audio[0].codec_context.name
+    reader = SoundReader(path)
+    try:
+        pcm = reader.read(10)
+    finally:
+        reader.close()
+    middle = pcm[len(pcm) // 4 // 2 * 2 : len(pcm) // 4 * 3 // 2 * 2]
+    assert min(strength(middle, 48000, hz) for hz in (SERVER, OURS)) > 0.2
+
+
+async def test_a_recording_ends_with_the_call_and_can_be_waited_for(tmp_path: Path) -> None:
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / "call.wav")
+        waiting = asyncio.ensure_future(handle.wait())
+        given_up = asyncio.ensure_future(handle.wait())
+        await hears(session, SERVER)
+        given_up.cancel()
+        await session.close()
+        assert await within(waiting) == tmp_path / "call.wav"
+        assert is_tone(read_wav(tmp_path / "call.wav")[0][-9600:], 16000, SERVER, least=0.5)
+        with pytest.raises(CallEnded, match="nothing can be recorded"):
+            await session.audio.record(tmp_path / "late.wav")
+    with pytest.raises(asyncio.CancelledError):
+        await given_up
+
+
+async def test_a_folder_gets_a_file_named_by_the_call_and_by_nothing_worse(tmp_path: Path) -> None:
+    async with session_of(call_id="../../etc/cron.d/x y\0") as (session, _):
+        handle = await session.audio.record(tmp_path, format="mp3")
+        await within(handle.stop())
+        assert handle.path == tmp_path / "_.._etc_cron.d_x_y_.mp3"
+    assert files(tmp_path) == ["_.._etc_cron.d_x_y_.mp3"]
+    assert target_of(tmp_path, None, "..", overwrite=False)[0] == tmp_path / "call.wav"
+    assert len(target_of(tmp_path, None, "x" * 5000, overwrite=False)[0].name) == 104
+
+
+async def test_a_file_that_exists_is_kept_unless_it_may_go(tmp_path: Path) -> None:
+    path = tmp_path / "call.wav"
+    path.write_bytes(b"precious")
+    async with session_of() as (session, _):
+        with pytest.raises(BadArgument, match="exists: pass overwrite=True"):
+            await session.audio.record(path)
+        handle = await session.audio.record(path, overwrite=True)
+        assert path.read_bytes() == b"precious"
+        await within(handle.stop())
+        assert path.read_bytes()[:4] == b"RIFF"
+        late = await session.audio.record(tmp_path / "other.wav")
+        (tmp_path / "other.wav").write_bytes(b"came meanwhile")
+        with pytest.raises(BadArgument, match="exists"):
+            await within(late.stop())
+        assert (tmp_path / "other.wav").read_bytes() == b"came meanwhile"
+    assert files(tmp_path) == ["call.wav", "other.wav"]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("call.flac", {}, "no format 'flac'"),
+        ("call.wav", {"format": "exe"}, "no format 'exe'"),
+        ("no/such/folder.wav", {}, "no folder"),
+        ("call.wav", {"direction": "up"}, "no direction"),
+        ("call.wav", {"rate": 11025}, "samples a second"),
+        ("", {}, "'' is no path"),
+    ],
+)
+async def test_what_cannot_be_is_refused_at_once(tmp_path: Path, name: str, options: Any, reason: str) -> None:
+    async with session_of() as (session, _):
+        with pytest.raises(BadArgument, match=reason):
+            await session.audio.record(tmp_path / name if name else "", **options)
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.mkdir()])
+def test_what_is_no_file_is_not_replaced(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    place = tmp_path / "thing.wav"
+    make(place)
+    if place.is_dir():
+        assert target_of(place, None, "c", overwrite=True)[0] == place / "c.wav"
+    else:
+        with pytest.raises(BadArgument, match="is no file"):
+            target_of(place, None, "c", overwrite=True)
+
+
+async def test_a_disk_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(file: SoundFile, pcm: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(SoundFile, "write", full)
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / "call.wav")
+        with pytest.raises(OSError, match="No space left"):
+            await within(handle.wait())
+        assert session._received._rates == {} or not session._received._rates[16000].sinks
+        await hears(session, SERVER)
+    assert files(tmp_path) == []
+
+
+async def test_writing_never_blocks_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import threading
+
+    gate, plain = threading.Event(), SoundFile.write
+
+    def slow(file: SoundFile, pcm: bytes) -> None:
+        assert gate.wait(5)
+        plain(file, pcm)
+
+    monkeypatch.setattr(SoundFile, "write", slow)
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / "call.wav", direction="received")
+        came = session.audio.received_frames
+        await until(lambda: session.audio.received_frames >= came + 50)
+        gate.set()
+        await within(handle.stop())
+    assert len(read_wav(tmp_path / "call.wav")[0]) / 32000 == pytest.approx(1.0, abs=0.4)
+
+
+async def test_a_cancelled_stop_still_makes_the_file_whole(tmp_path: Path) -> None:
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / "call.wav")
+        await hears(session, SERVER)
+        task = asyncio.ensure_future(handle.stop())
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await within(task)
+        assert handle.done
+        assert read_wav(tmp_path / "call.wav")[0]
+
+
+# -- the timeline ------------------------------------------------------------------------------------------------------
+
+RATE = 8000
+PIECE = b"\1\0" * 160
+
+
+def test_frames_that_come_in_bursts_follow_each_other() -> None:
+    timeline = Timeline(RATE, 100.0)
+    for at in (100.0, 100.0, 100.05, 100.05, 100.09):
+        timeline.add(0, PIECE, at)
+    received, sent = timeline.take(100.1)
+    assert received == PIECE * 5
+    assert sent == bytes(len(received))
+
+
+def test_what_is_missing_is_silence() -> None:
+    timeline = Timeline(RATE, 100.0)
+    timeline.add(0, PIECE, 100.0)
+    timeline.add(0, PIECE, 100.5)
+    received, _ = timeline.take(101.0)
+    assert received == PIECE + bytes(2 * (4000 - 160)) + PIECE + bytes(2 * (4000 - 160))
+
+
+def test_what_comes_much_too_fast_is_dropped_and_so_is_what_nobody_takes() -> None:
+    timeline = Timeline(RATE, 100.0)
+    for _ in range(100):
+        timeline.add(0, PIECE, 100.0)
+    assert timeline.dropped == 100 - 17
+    timeline = Timeline(RATE, 100.0)
+    timeline.add(1, PIECE, 131.0)
+    assert timeline.dropped == 1
+    assert timeline.take(100.0) == (b"", b"")
+
+
+def test_takes_follow_each_other_without_a_seam() -> None:
+    timeline, pcm = Timeline(RATE, 0.0), sine(440, 1.0, RATE)
+    out = b""
+    for n in range(50):
+        timeline.add(0, pcm[n * 320 : n * 320 + 320], n * 0.02)
+        if n % 7 == 6:
+            out += timeline.take(n * 0.02 - 0.05)[0]
+    assert out + timeline.take(1.0)[0] == pcm
+
+
+def test_joining() -> None:
+    one, two = b"\1\0\2\0", b"\3\0\4\0"
+    assert joined(one, two, "received") == one
+    assert joined(one, two, "sent") == two
+    assert joined(one, two, "both") == b"\1\0\3\0\2\0\4\0"
+    assert joined(one, two, "mixed") == b"\4\0\6\0"
+    assert joined(one, bytes(4), "mixed") == one
+    assert joined(bytes(4), two, "mixed") == two
