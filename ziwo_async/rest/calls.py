@@ -24,8 +24,7 @@ __all__ = ["CallsResource", "Dataset"]
 Dataset: TypeAlias = Literal["tags", "notes", "customer", "agent"]
 """What a CDR comes with when it is asked for."""
 
-_UUID = re.compile(r"[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12}")
-_NUMERIC = re.compile(r"[0-9]+(?::[0-9]+)?")
+_NUMERIC = re.compile(r"[0-9]+(?::[0-9]+)?")  # 46; ZIWO's endCall example has 46:5196
 
 
 class CallsResource(Resource):
@@ -159,14 +158,14 @@ class CallsResource(Resource):
         Needs: an admin. (`GET /callHistory/{id}`; source: ZIWO docs, Call History)
 
         Args:
-            record_id: `Cdr.id`; not the `callID`, for which there is `by_call_id`.
+            record_id: `Cdr.id`, such as 46; not the `callID`, for which there is `by_call_id`.
 
         Raises:
-            BadArgument: It is a `callID`.
+            BadArgument: It is a `callID`, or something else that is no number.
             NotFound: There is no such record.
         """
-        if _UUID.fullmatch(str(record_id)):
-            raise BadArgument("this is a callID, and the record's number is wanted here; use calls.by_call_id()")
+        if not _NUMERIC.fullmatch(str(record_id)):
+            raise BadArgument("this is no number of a record; with a callID (a UUID), use calls.by_call_id()")
         return await self._one(Cdr, "GET", f"/callHistory/{segment(record_id)}")
 
     async def by_call_id(self, call_id: str) -> Cdr | None:

@@ -29,7 +29,8 @@ WINDOW = 2_000
 """With more calls than this, a range of several days is read in parts."""
 
 _PATH = "/callHistory/"
-_FRUITLESS = 3
+_MOST_REPEATS = 3
+_MOST_FRUITLESS = 20
 _ROUNDS = 3
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -93,7 +94,8 @@ async def read_pages(
     if size < 1:
         raise BadArgument(f"a page has at least 1 record, not {size}")
     seen: set[str] = set()
-    skip = fruitless = 0
+    former: list[str] = []
+    skip = fruitless = repeats = 0
     while True:
         window = {"limit": size, "skip": skip} if style == "limit" else {"fetchStart": skip, "fetchStop": size}
         reply = await transport.request("GET", _PATH, params={**params, **window})
@@ -101,14 +103,16 @@ async def read_pages(
         if not records:
             return
         yield CdrPage(records, reply.total)
-        known = len(seen)
-        seen.update(cdr.key for cdr in records)
-        # A page that we have had: new calls at the front may have moved it here, or the server ignores `skip` and
-        # repeats the first page for ever.
-        fruitless = fruitless + 1 if len(seen) == known else 0
-        skip += len(records)
-        if fruitless == _FRUITLESS:
+        keys = [cdr.key for cdr in records]
+        # New calls at the front move a page that we have had to here; but a server that ignores `skip` repeats the
+        # first page for ever.
+        repeats = repeats + 1 if keys == former else 0
+        fruitless = fruitless + 1 if seen.issuperset(keys) else 0
+        if repeats == _MOST_REPEATS or fruitless == _MOST_FRUITLESS:
             return
+        seen.update(keys)
+        former = keys
+        skip += len(records)
         if reply.total is None:
             # A page may be short because the server allows less than we asked for; less than the documented maximum
             # is taken for the end.
@@ -180,7 +184,7 @@ class _Window:
         async with aclosing(pages):
             async for page in pages:
                 self.found.update((cdr.key, cdr) for cdr in page.records)
-                self.total = page.total or 0
+                self.total = max(self.total, page.total or 0)
                 if self._splittable and self._too_many(page):
                     return False
         return True

@@ -14,10 +14,10 @@ import random
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import Self, TypeVar, cast
+from typing import Self, TypeVar
 
 from ..errors import BadArgument, DecodeError, RateLimited, ZiwoError
 from .history import WINDOW, HistoryQuery, read_history, read_pages
@@ -25,112 +25,26 @@ from .models.base import parse
 from .models.cdr import Cdr
 from .models.profile import Profile
 from .period import MARGIN, Days, Period
-from .places import PlaceError, PlaceStore, SqlitePlaces
+from .places import Place, PlaceError, PlaceStore, SqlitePlaces
 from .prepared import Params
 from .transport import Transport
 
-__all__ = ["MissedCalls", "Place"]
+__all__ = ["MissedCalls"]
 
 _log = logging.getLogger("ziwo_async.rest")
 
 _PAGE = 100
+_PROOF = 20  # so many calls in order are no coincidence
 _STORE_SECONDS = 10.0
 _BACKOFF_BASE = 2.0
 _BACKOFF_CAP = 300.0
 _MOST_DOUBLINGS = 10
 _MOST_UNREADABLE = 5
-_VERSION = 1
 _NOTHING = timedelta()
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
 
 _T = TypeVar("_T")
-
-
-@dataclass(slots=True)
-class Place:
-    """What a feed has to remember.
-
-    Attributes:
-        floor: Calls that ended earlier are not meant.
-        newest: The latest start that the feed has come by.
-        horizon: Calls that started earlier are done with; where the next look goes back to.
-        given: Missed calls that were given and started at the horizon or later, by key.
-    """
-
-    floor: datetime
-    newest: datetime
-    horizon: datetime
-    given: dict[str, datetime] = field(default_factory=dict[str, datetime])
-
-    @classmethod
-    def at(cls, since: datetime, overlap: timedelta) -> Self:
-        """Make the place of a feed that begins.
-
-        Args:
-            since: Calls that ended then or later are meant.
-            overlap: How long a call may last.
-        """
-        return cls(floor=since, newest=since, horizon=since - overlap)
-
-    def wants(self, cdr: Cdr) -> bool:
-        """Whether a call is to be given: missed, meant, and not given before."""
-        start = cdr.start
-        if not cdr.missed or start is None or start < self.horizon or cdr.key in self.given:
-            return False
-        return (cdr.end or start + (cdr.duration or timedelta())) >= self.floor
-
-    def handled(self, cdr: Cdr) -> None:
-        """Note that a call was given, and that the program has done with it what it does."""
-        assert cdr.start is not None
-        self.given[cdr.key] = cdr.start
-
-    def passed(self, cdr: Cdr) -> None:
-        """Note that the feed has come by a call, given or not."""
-        if cdr.start is not None and cdr.start > self.newest:
-            self.newest = cdr.start
-
-    def leave(self, horizon: datetime) -> None:
-        """Be done with what started earlier, and forget it."""
-        if horizon > self.horizon:
-            self.horizon = horizon
-            self.given = {key: start for key, start in self.given.items() if start >= horizon}
-
-    def to_json(self) -> str:
-        """Give the text that is stored."""
-        return json.dumps(
-            {
-                "version": _VERSION,
-                "floor": self.floor.isoformat(),
-                "newest": self.newest.isoformat(),
-                "horizon": self.horizon.isoformat(),
-                "given": {key: start.isoformat() for key, start in self.given.items()},
-            }
-        )
-
-    @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Read what `to_json` gave.
-
-        Args:
-            text: The text.
-
-        Raises:
-            ValueError: It is something else.
-        """
-        found: object = json.loads(text)
-        if not isinstance(found, dict):
-            raise ValueError("it is no object")
-        data = cast("Mapping[str, object]", found)
-        given = data.get("given")
-        if data.get("version") != _VERSION or not isinstance(given, dict):
-            raise ValueError("it is of another version")
-        return cls(
-            floor=_moment(data.get("floor")),
-            newest=_moment(data.get("newest")),
-            horizon=_moment(data.get("horizon")),
-            given={key: _moment(start) for key, start in cast("Mapping[str, object]", given).items()},
-        )
 
 
 class MissedCalls:
@@ -355,7 +269,7 @@ class MissedCalls:
         """Give all calls since the horizon in order of their start, each with where the horizon may be after it."""
         tail = await self._tail(horizon)
         if tail.whole:
-            for cdr in sorted(tail.calls.values(), key=_start):
+            for cdr in sorted(tail.calls.values(), key=lambda cdr: (_start(cdr), cdr.key)):
                 yield cdr, horizon
             return
         # No farther than the tail went: a call that ends while we read is behind that at most by the overlap.
@@ -367,8 +281,7 @@ class MissedCalls:
     async def _tail(self, horizon: datetime) -> _Tail:
         """Collect the calls since the horizon, from the newest backwards. Not whole when there are too many."""
         calls: dict[str, Cdr] = {}
-        falling = True
-        last = _AFTER_ALL
+        falling, read, last = True, 0, _AFTER_ALL
         params: Params = {**Days((horizon - MARGIN).date()).params(), "order": "~startedAt"}
         async with aclosing(read_pages(self._transport, params, size=self._page_size)) as pages:
             async for page in pages:
@@ -378,7 +291,8 @@ class MissedCalls:
                 last = starts[-1]
                 if len(calls) > WINDOW:
                     return _Tail(calls, whole=False)
-                if falling and starts[0] < horizon:
+                read += len(starts)
+                if falling and read >= _PROOF and starts[0] < horizon:
                     break  # all that follow are older, provided that the server keeps the order; it did so far
         return _Tail(calls, whole=True)
 
@@ -391,12 +305,3 @@ class _Tail:
 
 def _start(cdr: Cdr) -> datetime:
     return cdr.start or _BEFORE_ALL
-
-
-def _moment(value: object) -> datetime:
-    if not isinstance(value, str):
-        raise ValueError("a time is missing")
-    moment = datetime.fromisoformat(value)
-    if moment.tzinfo is None:
-        raise ValueError("a time has no zone")
-    return moment

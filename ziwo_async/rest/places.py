@@ -1,25 +1,117 @@
-"""Where a feed remembers its place, so that a restarted program goes on where it was."""
+"""What a feed of calls remembers, and where, so that a restarted program goes on where it was."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import sqlite3
 import stat
 import threading
 import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self, cast
 
 from ..errors import ConfigError, ZiwoError
+from .models.cdr import Cdr
 
-__all__ = ["MemoryPlaces", "PlaceError", "PlaceStore", "SqlitePlaces"]
+__all__ = ["MemoryPlaces", "Place", "PlaceError", "PlaceStore", "SqlitePlaces"]
 
 _BUSY_SECONDS = 5.0
+_VERSION = 1
 
 
 class PlaceError(ZiwoError):
     """A stored place cannot be read or written: the file is damaged, full or locked."""
+
+
+@dataclass(slots=True)
+class Place:
+    """What a feed has to remember.
+
+    Attributes:
+        floor: Calls that ended earlier are not meant.
+        newest: The latest start that the feed has come by.
+        horizon: Calls that started earlier are done with; where the next look goes back to.
+        given: Missed calls that were given and started at the horizon or later, by key.
+    """
+
+    floor: datetime
+    newest: datetime
+    horizon: datetime
+    given: dict[str, datetime] = field(default_factory=dict[str, datetime])
+
+    @classmethod
+    def at(cls, since: datetime, overlap: timedelta) -> Self:
+        """Make the place of a feed that begins.
+
+        Args:
+            since: Calls that ended then or later are meant.
+            overlap: How long a call may last.
+        """
+        return cls(floor=since, newest=since, horizon=since - overlap)
+
+    def wants(self, cdr: Cdr) -> bool:
+        """Whether a call is to be given: missed, meant, and not given before."""
+        start = cdr.start
+        if not cdr.missed or start is None or start < self.horizon or cdr.key in self.given:
+            return False
+        return (cdr.end or start + (cdr.duration or timedelta())) >= self.floor
+
+    def handled(self, cdr: Cdr) -> None:
+        """Note that a call was given, and that the program has done with it what it does."""
+        assert cdr.start is not None
+        self.given[cdr.key] = cdr.start
+
+    def passed(self, cdr: Cdr) -> None:
+        """Note that the feed has come by a call, given or not."""
+        if cdr.start is not None and cdr.start > self.newest:
+            self.newest = cdr.start
+
+    def leave(self, horizon: datetime) -> None:
+        """Be done with what started earlier, and forget it."""
+        if horizon > self.horizon:
+            self.horizon = horizon
+            self.given = {key: start for key, start in self.given.items() if start >= horizon}
+
+    def to_json(self) -> str:
+        """Give the text that is stored."""
+        return json.dumps(
+            {
+                "version": _VERSION,
+                "floor": self.floor.isoformat(),
+                "newest": self.newest.isoformat(),
+                "horizon": self.horizon.isoformat(),
+                "given": {key: start.isoformat() for key, start in self.given.items()},
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read what `to_json` gave.
+
+        Args:
+            text: The text.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        found: object = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError("it is no object")
+        data = cast("Mapping[str, object]", found)
+        given = data.get("given")
+        if data.get("version") != _VERSION or not isinstance(given, dict):
+            raise ValueError("it is of another version")
+        return cls(
+            floor=_moment(data.get("floor")),
+            newest=_moment(data.get("newest")),
+            horizon=_moment(data.get("horizon")),
+            given={key: _moment(start) for key, start in cast("Mapping[str, object]", given).items()},
+        )
 
 
 class PlaceStore(Protocol):
@@ -75,13 +167,14 @@ class SqlitePlaces:
             path: The file; its folder must exist. By default `ziwo_async/places.sqlite` under `$XDG_STATE_HOME`, or
                 under `~/.local/state`; those folders are made.
         """
-        self._path = None if path is None else Path(path)
+        self._in_the_home = path is None
+        self._path = Path() if path is None else Path(path)
         self._lock = threading.Lock()
         self._db: sqlite3.Connection | None = None
         self._finalizer: weakref.finalize[[], SqlitePlaces] | None = None
 
     def __repr__(self) -> str:
-        return f"<SqlitePlaces {self._path or 'in the home folder'}>"
+        return f"<SqlitePlaces {'in the home folder' if self._in_the_home else self._path}>"
 
     def close(self) -> None:
         """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
@@ -141,7 +234,7 @@ class SqlitePlaces:
             return self._db
         db: sqlite3.Connection | None = None
         try:
-            if self._path is None:
+            if self._in_the_home:
                 self._path = _default_path()
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make_private(self._path)
@@ -149,10 +242,10 @@ class SqlitePlaces:
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
             db.execute("CREATE TABLE IF NOT EXISTS places (name TEXT PRIMARY KEY, place TEXT NOT NULL)")
-        except (OSError, sqlite3.Error, RuntimeError) as error:
+        except (OSError, sqlite3.Error, RuntimeError) as error:  # RuntimeError: there is no home folder
             if db is not None:
                 db.close()
-            raise ConfigError(f"the file of places {self._path or ''} cannot be used: {error}") from None
+            raise ConfigError(f"the file of places {self._path} cannot be used: {error}") from None
         self._db = db
         self._finalizer = weakref.finalize(self, db.close)
         return db
@@ -174,3 +267,12 @@ def _make_private(path: Path) -> None:
             raise OSError("it is no plain file") from None
         if status.st_mode & 0o077:
             raise OSError(f"others can read it; do: chmod 600 {path}") from None
+
+
+def _moment(value: object) -> datetime:
+    if not isinstance(value, str):
+        raise ValueError("a time is missing")
+    moment = datetime.fromisoformat(value)
+    if moment.tzinfo is None:
+        raise ValueError("a time has no zone")
+    return moment

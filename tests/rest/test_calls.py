@@ -1,0 +1,176 @@
+"""Own calls, and single calls of the history."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from ziwo_async.errors import BadArgument, DecodeError, Forbidden, NotFound
+from ziwo_async.rest.calls import CallsResource
+from ziwo_async.rest.missed import MissedCalls
+
+from .archive import HISTORY, NOON, Archive, call_id, row
+
+OWN = "/agents/channels/calls/"
+
+
+@pytest.fixture
+def calls(kit, ziwo):
+    return CallsResource(kit.transport(ziwo.url))
+
+
+# --- own calls ------------------------------------------------------------------------------------------------------
+
+
+async def test_own_calls_come_in_pages(calls, ziwo):
+    archive = Archive([row(n, NOON - timedelta(hours=n)) for n in range(120)])
+    ziwo.on("GET", OWN, archive.answer)
+    assert [cdr.id for cdr in await calls.own().all()] == [row["id"] for row in sorted(archive.rows, key=_start)]
+    assert [(q["limit"], q["skip"]) for q in archive.queries] == [("50", "0"), ("50", "50"), ("50", "100")]
+
+
+def _start(row):
+    return row["startedAt"]
+
+
+async def test_filters_of_own_calls(calls, ziwo):
+    ziwo.on("GET", OWN, Archive().answer)
+    listing = calls.own(
+        date(2026, 3, 1),
+        date(2026, 3, 9),
+        directions=["inbound", "internal"],
+        abandoned=False,
+        contact_number="0501234567",
+        datasets=["tags", "customer"],
+        page_size=20,
+    )
+    await listing.all()
+    assert ziwo.raw_paths[-1] == (
+        "/agents/channels/calls/?directions%5B%5D=inbound&directions%5B%5D=internal&abandoned=false"
+        "&fromDate=2026-03-01&toDate=2026-03-09&contactNumber=0501234567&dataset=tags&dataset=customer&limit=20&skip=0"
+    )
+    await calls.own().all()
+    assert ziwo.raw_paths[-1] == "/agents/channels/calls/?limit=50&skip=0"
+
+
+async def test_own_calls_between_two_moments(calls, ziwo):
+    archive = Archive([row(n, NOON + timedelta(minutes=n)) for n in range(10)])
+    ziwo.on("GET", OWN, archive.answer)
+    found = await calls.own(NOON + timedelta(minutes=3), NOON + timedelta(minutes=6)).all()
+    assert [cdr.id for cdr in found] == [3, 4, 5]
+    assert (archive.queries[0]["fromDate"], archive.queries[0]["toDate"]) == ("2026-03-09", "2026-03-11")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"from_date": datetime(2026, 3, 1)},  # noqa: DTZ001 - that is the point
+        {"directions": "inbound"},
+        {"datasets": "tags"},
+        {"page_size": 0},
+    ],
+)
+async def test_bad_arguments(calls, ziwo, arguments):
+    with pytest.raises(BadArgument):
+        calls.own(**arguments)
+    assert ziwo.seen == []
+
+
+# --- one call -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("number", [46, "46", "46:5196"])
+async def test_one_call_by_the_number_of_its_record(calls, ziwo, kit, number):
+    ziwo.answers("GET", f"/callHistory/{number}", lambda: kit.ok(row(46, NOON)))
+    assert (await calls.get(number)).call_id == call_id(46)
+
+
+async def test_a_record_that_is_not_there(calls, ziwo, kit):
+    ziwo.answers("GET", "/callHistory/47", lambda: kit.failed(404, "no such call"))
+    with pytest.raises(NotFound, match="no such call"):
+        await calls.get(47)
+    ziwo.answers("GET", "/callHistory/48", lambda: kit.ok([]))
+    with pytest.raises(DecodeError):
+        await calls.get(48)
+
+
+async def test_the_history_is_for_admins(calls, ziwo, kit):
+    ziwo.answers("GET", "/callHistory/46", lambda: kit.failed(403, "admins only"))
+    with pytest.raises(Forbidden, match="admins only"):
+        await calls.get(46)
+
+
+@pytest.mark.parametrize("wrong", [call_id(1), call_id(1).upper()])
+async def test_a_call_id_is_no_number(calls, ziwo, wrong):
+    with pytest.raises(BadArgument, match="by_call_id"):
+        await calls.get(wrong)
+    assert ziwo.seen == []
+
+
+async def test_one_call_by_its_call_id(calls, ziwo, kit):
+    rows = [row(1, NOON), row(2, NOON), row(3, NOON)]  # a server that does not know the filter
+    ziwo.answers("GET", HISTORY, lambda: kit.ok(rows))
+    found = await calls.by_call_id(call_id(2))
+    assert found is not None
+    assert found.id == 2
+    assert ziwo.raw_paths[-1] == f"/callHistory/?callID={call_id(2)}&limit=50&skip=0"
+    assert await calls.by_call_id(call_id(4)) is None
+    rows.clear()
+    assert await calls.by_call_id(call_id(2)) is None
+
+
+@pytest.mark.parametrize("wrong", ["", "46", "46:5196"])
+async def test_a_number_is_no_call_id(calls, ziwo, wrong):
+    with pytest.raises(BadArgument, match=r"calls\.get"):
+        await calls.by_call_id(wrong)
+    assert ziwo.seen == []
+
+
+@pytest.mark.parametrize(
+    "hostile", ["../profile", "a/b", "x?y=1", "a#b", "é", "1\n", "", "-1", "\N{FULLWIDTH DIGIT ONE}"]
+)
+async def test_what_is_no_id_is_never_a_part_of_a_path(calls, ziwo, hostile):
+    with pytest.raises(BadArgument):
+        await calls.get(hostile)
+    assert ziwo.seen == []
+    if hostile:
+        await calls.by_call_id(hostile)
+        assert ziwo.seen[-1] == ("GET", HISTORY)
+
+
+# --- the feed, by its front door ------------------------------------------------------------------------------------
+
+
+async def test_the_feed_remembers_in_the_home_folder(calls, ziwo, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    now = datetime.now(UTC)
+    ziwo.on("GET", HISTORY, Archive([row(1, now - timedelta(minutes=5)), row(2, now - timedelta(minutes=4))]).answer)
+    feed = calls.missed(since=timedelta(hours=1))
+    assert isinstance(feed, MissedCalls)
+    assert not list(tmp_path.iterdir())  # nothing happens before the first step
+    assert [(await anext(feed)).id, (await anext(feed)).id] == [1, 2]
+    again = calls.missed(since=timedelta(hours=1))
+    assert (await anext(again)).id == 2  # it was not handled: the loop did not come back
+    other = calls.missed(since=timedelta(hours=1), name="other")
+    assert (await anext(other)).id == 1
+    for each in (feed, again, other):
+        await each.aclose()
+    assert (tmp_path / "ziwo_async" / "places.sqlite").stat().st_mode & 0o777 == 0o600
+
+
+async def test_the_feed_of_the_resources_user(kit, ziwo):
+    ziwo.on("GET", HISTORY, Archive([row(1, datetime.now(UTC))]).answer)
+    feed = CallsResource(kit.transport(ziwo.url), user="bot").missed(store=_Nowhere(), since=timedelta(hours=1))
+    assert (await anext(feed)).id == 1
+    assert ("GET", "/profile") not in ziwo.seen
+    await feed.aclose()
+
+
+class _Nowhere:
+    async def load(self, name: str) -> str | None:
+        assert '"bot", "missed"' in name
+        return None
+
+    async def save(self, name: str, text: str) -> None:
+        assert "+971" not in text
