@@ -36,7 +36,7 @@ class _Live:
         agent: Who talks, or talked last.
         held_since: When the present hold began.
         hold: How long earlier ones lasted.
-        ender: The end that left first, since somebody was rung or connected last.
+        ender: The end that left first, and without which the call does not go on.
         ended_at: When that was.
         looking: It is about to be looked at.
     """
@@ -74,15 +74,8 @@ class CallLog:
         self._live[call] = _Live(self._clock.epoch())
         self._look_soon(call)
 
-    def goes_on(self, end: FarEnd) -> None:
-        """A leg rings, or two ends are joined: whoever left the call before did not end it."""
-        live = self._of(end)
-        if live is not None:
-            live.ender = None
-            self.changed(end)
-
     def changed(self, end: FarEnd) -> None:
-        """A leg was answered, held or resumed."""
+        """A leg rings, was answered, held or resumed, or two ends were joined."""
         live, call = self._of(end), end.call
         if live is None or call is None:
             return

@@ -151,8 +151,8 @@ def join_as_pair(switch: Switch, calling: FarEnd, called: FarEnd) -> None:
         called.other = calling
         calling.other = called
         switch.later(calling, switch.options.bridge_delay, lambda: switch.show(calling, called_party))
-        switch.log.goes_on(calling)
-        switch.log.goes_on(called)
+        switch.log.changed(calling)
+        switch.log.changed(called)
         switch.watch.poke()
 
 
@@ -293,7 +293,7 @@ class Router:
             return
         outside.answered = True
         switch.answer_to(leg)
-        switch.log.goes_on(outside)
+        switch.log.changed(outside)
         if not outside.service:
             party = outside.party
             switch.later(leg, switch.options.bridge_delay, lambda: switch.show(leg, party))

@@ -166,7 +166,7 @@ class Switch:
         """A new channel exists."""
         leg.began_at = self.clock.epoch()
         self.legs[leg.call_id] = leg
-        self.log.goes_on(leg)
+        self.log.changed(leg)
         self.watch.poke()
 
     def mark_answered(self, leg: Leg) -> None:
@@ -195,8 +195,8 @@ class Switch:
             for leg in (a, b):
                 if isinstance(leg, Leg) and spy.spied_agent is not None and spy.spied_agent is leg.agent:
                     self.show_soon(spy, leg.caller)
-        self.log.goes_on(a)
-        self.log.goes_on(b)
+        self.log.changed(a)
+        self.log.changed(b)
         self.watch.poke()
 
     def show_soon(self, leg: Leg, party: Party) -> None:
