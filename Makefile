@@ -15,6 +15,8 @@ PINNED_PIP := $(shell sed -n 's/^pip==//p' constraints.txt)
 SEEDS        ?= 10000
 SOAK_SECONDS ?= 60
 PYTEST_ARGS  ?=
+# Tests wait more than they compute, so there are more of them at once than there are cores; 0: one after the other.
+WORKERS      ?= 4
 
 .PHONY: help venv demo test coverage lint format types contracts docs wheel-test check bench soak mutants clean
 
@@ -58,12 +60,12 @@ demo: $(STAMPS)/cli  ## the package at work against its own simulator: no accoun
 	@$(BIN)/ziwo demo
 
 test: $(STAMPS)/test  ## all tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 
 # `coverage run -m pytest`, not pytest-cov: our own pytest plugin imports the package before pytest-cov starts.
 coverage: $(STAMPS)/test  ## all tests, with the coverage gates: 95 % overall, 100 % of the protocol
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
 	$(BIN)/python -m coverage report --include='*/ziwo_async/verto/*' --fail-under=100
@@ -87,7 +89,7 @@ docs: $(STAMPS)/dev  ## the documentation site, into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 wheel-test: $(STAMPS)/dev  ## build the wheel, install it in an empty venv, run the tests there
-	@PYTHON=$(BIN)/python scripts/wheel-test $(PYTEST_ARGS)
+	@PYTHON=$(BIN)/python scripts/wheel-test -n $(WORKERS) $(PYTEST_ARGS)
 
 check: lint types contracts coverage docs wheel-test  ## everything CI runs
 	@echo "make check: all green"
