@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from OpenSSL import SSL, crypto
 
+from ziwo_async import MediaError
 from ziwo_async.media import Tone, freeswitch
 from ziwo_async.media.session import AiortcSession
 from ziwo_async.simulator.problems import SimulatorError
@@ -63,7 +64,7 @@ async def test_without_a_mid_there_is_no_call(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(freeswitch, "with_mid", lambda sdp, mid="0": sdp)
     async with session_of() as (session, _), Peer() as peer:
         offer = await session.offer()
-        with pytest.raises(ValueError, match="do not match"):
+        with pytest.raises(MediaError, match="do not match"):
             await session.accept(peer.answer(offer))
 
 
@@ -89,7 +90,7 @@ async def test_a_wrong_fingerprint_is_refused() -> None:
 @pytest.mark.parametrize("algorithm", ["sha-1", "md5"])
 async def test_a_weak_fingerprint_is_refused(algorithm: str) -> None:
     async with session_of() as (session, _), Peer() as peer:
-        with pytest.raises(Exception, match="not encrypted"):
+        with pytest.raises(MediaError, match="not encrypted"):
             await session.answer(peer.offer().replace("sha-256", algorithm))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import socket
 from collections.abc import Iterator
@@ -144,6 +145,45 @@ def test_a_description_that_makes_no_sense_is_refused_with_a_reason(text: str, r
 def test_loopback_is_told_by_the_candidates(host: str, here: bool) -> None:
     assert sdp.is_loopback(GOOD.replace("127.0.0.1", host)) is here
     assert not sdp.is_loopback("v=0")
+
+
+def test_names_instead_of_addresses_are_left_out() -> None:
+    named = "a=candidate:2 1 udp 1 x-y.local 9 typ host\r\n"
+    assert sdp.cleaned(GOOD + named) == GOOD
+    assert sdp.cleaned(GOOD + named.replace("x-y.local", "fd00::2")) != GOOD
+
+
+def mutated(text: str, rng: random.Random) -> str:
+    """A description in which a line is gone, doubled, moved or has other characters."""
+    lines = text.splitlines(keepends=True)
+    for _ in range(rng.randint(1, 3)):
+        at = rng.randrange(len(lines))
+        match rng.randrange(5):
+            case 0:
+                del lines[at]
+            case 1:
+                lines.insert(rng.randrange(len(lines)), lines[at])
+            case 2:
+                lines[at] = lines[at][: rng.randrange(len(lines[at]))] + "\r\n"
+            case 3:
+                cut = rng.randrange(len(lines[at]))
+                lines[at] = lines[at][:cut] + rng.choice("\0 :-/é9") + lines[at][cut + 1 :]
+            case _:
+                lines[at] = lines[at].replace(" ", " 99999999999999999999 ", 1)
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_descriptions_in_pieces_are_media_errors_and_nothing_else(seed: int) -> None:
+    rng, refused = random.Random(seed), 0
+    async with session_of() as (session, _), Peer() as peer:
+        offer = peer.offer()
+        for _ in range(25):
+            try:
+                await within(session.answer(mutated(offer, rng)), 1.0)
+            except MediaError:
+                refused += 1
+        assert 0 < refused < 25
 
 
 async def test_a_closed_session_makes_nothing_any_more() -> None:

@@ -97,5 +97,9 @@ class AiortcMedia:
             loopback=True if self._loopback is None and self._server_is_here else self._loopback,
             voice=self._voice,
         )
-        await session.start()
+        try:
+            await session.start()
+        except BaseException:
+            await session.close()
+            raise
         return session

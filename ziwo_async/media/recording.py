@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import BadArgument
 from ..phone.owner import finish
-from .files import Format, SoundFile, target_of
+from .files import SoundFile, target_of
 from .frame import LINE_RATE
 from .thread import in_thread
 from .timeline import Direction, Timeline, joined
@@ -37,12 +37,11 @@ class RecordingHandle:
         path: Where the file will be.
     """
 
-    def __init__(self, path: Path, kind: Format, file: SoundFile, rate: int, direction: Direction) -> None:
+    def __init__(self, path: Path, file: SoundFile, rate: int, direction: Direction) -> None:
         """Made by `CallAudio.record`."""
         from . import _av
 
         self.path = path
-        self._kind = kind
         self._file = file
         self._rate = rate
         self._direction: Direction = direction
@@ -170,9 +169,16 @@ async def open_recording(
     if direction not in ("mixed", "received", "sent", "both"):
         raise BadArgument(f"record: there is no direction {direction!r}; there are mixed, received, sent and both")
 
+    begun: list[SoundFile] = []
+
     def begin() -> RecordingHandle:
         target, chosen = target_of(path, kind, call_id, overwrite=overwrite)
-        file = SoundFile(target, chosen, rate, 2 if direction == "both" else 1, overwrite=overwrite)
-        return RecordingHandle(target, chosen, file, rate, direction)
+        begun.append(SoundFile(target, chosen, rate, 2 if direction == "both" else 1, overwrite=overwrite))
+        return RecordingHandle(target, begun[0], rate, direction)
 
-    return await in_thread(begin)
+    try:
+        return await in_thread(begin)
+    except BaseException:
+        for file in begun:
+            await in_thread(file.discard)
+        raise

@@ -7,7 +7,7 @@ import re
 
 from ..errors import MediaError
 
-__all__ = ["CODECS", "check", "is_loopback"]
+__all__ = ["CODECS", "check", "cleaned", "is_loopback"]
 
 CODECS = ("opus", "PCMU", "PCMA")
 """The codecs that are offered and taken, best first."""
@@ -21,6 +21,7 @@ _MOST_CANDIDATES = 64
 _AUDIO = re.compile(r"^m=audio \d+ (\S+) ([\d ]+)", re.MULTILINE)
 _RTPMAP = re.compile(r"^a=rtpmap:(\d+) ([\w.-]+)/", re.MULTILINE)
 _CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ (\S+) \d+ typ ", re.MULTILINE)
+_CANDIDATE_LINE = re.compile(r"^a=candidate:\S+ \d+ \S+ \d+ (\S+) \d+ typ .*\n?", re.MULTILINE)
 _FINGERPRINT = re.compile(r"^a=fingerprint:sha-(?:256|384|512) ", re.MULTILINE | re.IGNORECASE)
 _STATIC = {"0": "PCMU", "3": "GSM", "8": "PCMA", "9": "G722", "18": "G729"}
 
@@ -63,14 +64,24 @@ def codecs_of(sdp: str, formats: str) -> list[str]:
     return [named.get(number, f"payload type {number}") for number in formats.split()]
 
 
+def cleaned(sdp: str) -> str:
+    """A description without candidates that name a host: they are of no use, and a look-up takes long."""
+    return _CANDIDATE_LINE.sub(lambda found: found.group() if _is_address(found.group(1)) else "", sdp)
+
+
 def is_loopback(sdp: str) -> bool:
     """Whether the other side can be reached on this machine only."""
     hosts = _CANDIDATE.findall(sdp)
     return bool(hosts) and all(_is_loopback(host) for host in hosts)
 
 
-def _is_loopback(host: str) -> bool:
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ipaddress.ip_address(host)
     except ValueError:
         return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return _is_address(host) and ipaddress.ip_address(host).is_loopback

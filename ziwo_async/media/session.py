@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 from ..errors import MediaError
 from ..events import CallEvent, DialogState, MediaLost, MediaUp
@@ -12,7 +13,7 @@ from ..phone.owner import TaskOwner, finish
 from ._connection import Certificates, Line, Way
 from .audio import CallAudio
 from .received import Received
-from .sdp import check, is_loopback
+from .sdp import check, cleaned, is_loopback
 from .sent import Sent
 from .stun import StunList
 from .voice import VoiceActivity
@@ -91,7 +92,8 @@ class AiortcSession:
         check(offer, self._call_id, "offer")
         line = self._new_line(is_loopback(offer) if self._loopback is None else self._loopback)
         try:
-            answer = await line.answer(offer)
+            with self._understanding("offer"):
+                answer = await line.answer(cleaned(offer))
         except BaseException:
             await line.close()
             raise
@@ -109,7 +111,18 @@ class AiortcSession:
             _log.debug("call %s: an answer that no offer waits for is ignored", self._call_id)
             return
         check(answer, self._call_id, "answer")
-        await line.accept(answer)
+        with self._understanding("answer"):
+            await line.accept(cleaned(answer))
+
+    @contextmanager
+    def _understanding(self, what: str) -> Generator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Whatever aiortc makes of words that it does not understand.
+            raise MediaError(
+                f"the server's {what} cannot be used ({type(error).__name__}: {error})", call_id=self._call_id
+            ) from error
 
     def _new_line(self, loopback: bool) -> Line:
         if self._closing is not None:
