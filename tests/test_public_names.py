@@ -21,7 +21,7 @@ Direction DuplicateSession Early EavesdropAudit EavesdropCall EavesdropTimeout E
 ExpectTimeout Expectation FlowBroken FlowChecker FlowReport FlowViolation Forbidden HandlerFailed HandlerRejected
 Hangup HangupBy Held HookUrl InvalidInstanceName LedgerError LedgerStore Listing Liveness LoginBlocked LoginLimiter
 MediaEngine MediaError MediaLost MediaSession MediaUp MemoryPlaces MemoryStore MissedCalls Muted NotFound NullMedia
-Number PartyChanged Phone PlaceStore PositionNotConnected Profile Progress ProtocolError Queue RateLimited
+Number PartyChanged Phone PlaceError PlaceStore PositionNotConnected Profile Progress ProtocolError Queue RateLimited
 ReconnectPolicy Recorder Recording RecordingNotReady Recovering Reply RequestTimeout Requesting RetryPolicy Ringing
 Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored SessionTakenOver Settings
 SignedUrl SlowConsumer SoundStream SpendGuard SpendPolicy SpendRefused SqlitePlaces SqliteStore StateFlowItem

@@ -37,6 +37,7 @@ can help (``retryable``)::
         TransferFailed             a transfer or a replace was refused
         FlowBroken                 strict_flows: the call left the documented flow
       LedgerError                  the stored ledger of the calls cannot be read or written
+      PlaceError                   the stored place of a feed cannot be read or written
       EavesdropTimeout             (also TimeoutError) the eavesdrop call did not ring, or was not answered, in time
       ExpectTimeout                (also TimeoutError) the awaited event did not come
       SpendRefused                 the program's own SpendPolicy forbids it; nothing was sent
@@ -79,6 +80,7 @@ __all__ = [
     "LedgerError",
     "MediaError",
     "NotFound",
+    "PlaceError",
     "PositionNotConnected",
     "ProtocolError",
     "RateLimited",
@@ -367,6 +369,10 @@ class FlowBroken(CallError):
 
 class LedgerError(ZiwoError):
     """The stored ledger cannot be read or written: damaged, of a later version, or sealed with another key."""
+
+
+class PlaceError(ZiwoError):
+    """The stored place of a feed of calls cannot be read or written: the file is damaged, full or locked."""
 
 
 class EavesdropTimeout(ZiwoError, TimeoutError):

@@ -31,7 +31,11 @@ PLACES: dict[str, tuple[str, str, Ask]] = {
     "number": ("/integrations/cti/agents/call/", "", lambda ziwo, name: ziwo.agent.click_to_call(name)),
     "cti agent": ("/integrations/cti/agents/", "/call/1", lambda ziwo, name: ziwo.cti.call(name, "1")),
     "cti number": ("/integrations/cti/agents/0011/call/", "", lambda ziwo, name: ziwo.cti.call("0011", name)),
-    "cti login": ("/integrations/cti/agents/0011/login/", "", lambda ziwo, name: ziwo.cti.agent_login("0011", position=name)),
+    "cti login": (
+        "/integrations/cti/agents/0011/login/",
+        "",
+        lambda ziwo, name: ziwo.cti.agent_login("0011", position=name),
+    ),
     "eavesdrop": ("/live/calls/eavesdrop/", "", lambda ziwo, name: ziwo.eavesdrops.create(name)),
     "whisper": ("/live/calls/eavesdrop/", "", lambda ziwo, name: ziwo.eavesdrops.update(name, whisper="both")),
     "tracker": ("/admin/callTrackers/", "", lambda ziwo, name: ziwo.trackers.delete(name)),

@@ -15,11 +15,19 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ziwo_async.config import RetryPolicy, Timeouts
-from ziwo_async.errors import BadArgument, BadCredentials, ClientClosed, DecodeError, Forbidden, TokenExpired
+from ziwo_async.errors import (
+    BadArgument,
+    BadCredentials,
+    ClientClosed,
+    DecodeError,
+    Forbidden,
+    PlaceError,
+    TokenExpired,
+)
 from ziwo_async.rest import history, missed
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.missed import MissedCalls
-from ziwo_async.rest.places import MemoryPlaces, Place, PlaceError, SqlitePlaces
+from ziwo_async.rest.places import MemoryPlaces, Place, SqlitePlaces
 from ziwo_async.rest.transport import Transport
 
 from .archive import HISTORY, NOON, Archive, Row, call_id, row

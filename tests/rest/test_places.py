@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ziwo_async.errors import ConfigError, ZiwoError
+from ziwo_async.errors import ConfigError, PlaceError, ZiwoError
 from ziwo_async.rest.models.cdr import Cdr
-from ziwo_async.rest.places import MemoryPlaces, Place, PlaceError, SqlitePlaces
+from ziwo_async.rest.places import MemoryPlaces, Place, SqlitePlaces
 
 from .archive import NOON, row
 

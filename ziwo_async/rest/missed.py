@@ -19,13 +19,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Self, TypeVar
 
-from ..errors import BadArgument, DecodeError, RateLimited, ZiwoError
+from ..errors import BadArgument, DecodeError, PlaceError, RateLimited, ZiwoError
 from .history import WINDOW, HistoryQuery, read_history, read_pages
 from .models.base import parse
 from .models.cdr import Cdr
 from .models.profile import Profile
 from .period import MARGIN, Days, Period
-from .places import Place, PlaceError, PlaceStore, SqlitePlaces
+from .places import Place, PlaceStore, SqlitePlaces
 from .prepared import Params
 from .transport import Transport
 

@@ -15,17 +15,13 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, Self, cast
 
-from ..errors import ConfigError, ZiwoError
+from ..errors import ConfigError, PlaceError
 from .models.cdr import Cdr
 
-__all__ = ["MemoryPlaces", "Place", "PlaceError", "PlaceStore", "SqlitePlaces"]
+__all__ = ["MemoryPlaces", "Place", "PlaceStore", "SqlitePlaces"]
 
 _BUSY_SECONDS = 5.0
 _VERSION = 1
-
-
-class PlaceError(ZiwoError):
-    """A stored place cannot be read or written: the file is damaged, full or locked."""
 
 
 @dataclass(slots=True)
