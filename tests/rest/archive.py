@@ -58,6 +58,7 @@ class Archive:
         self.queries: list[dict[str, str]] = []
         self.requests = 0
         self.total_as: str | None = "totalRecords"
+        self.days_by = "startedAt"
         self.zone = timedelta()  # what the server adds to UTC before it looks at a day
         self.keeps_order = True
         self.keeps_dates = True
@@ -112,4 +113,4 @@ class Archive:
         return (not first or day >= first) and (not last or day <= last)
 
     def day_of(self, row: Row) -> date:
-        return (datetime.fromisoformat(row["startedAt"]) + self.zone).date()
+        return (datetime.fromisoformat(row[self.days_by]) + self.zone).date()

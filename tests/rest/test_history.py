@@ -194,6 +194,16 @@ async def test_days_are_the_servers(calls, archive):
     assert [cdr.call_id for cdr in found] == [late["callID"]]
 
 
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_a_server_that_takes_the_end_of_a_call_for_its_day(calls, archive, monkeypatch, newest_first):
+    monkeypatch.setattr(history, "WINDOW", 10)
+    archive.days_by = "endedAt"
+    archive.rows = [row(n, FIRST + timedelta(hours=n), seconds=3600 * (n % 5 * 3)) for n in range(24 * 6)]
+    found = [cdr.id async for cdr in calls.history(newest_first=newest_first)]
+    assert found == sorted(range(24 * 6), reverse=newest_first)
+    assert len({q.get("toDate") for q in archive.queries}) > 4
+
+
 async def test_calls_far_from_the_days_are_thrown_away(calls, archive):
     archive.keeps_dates = False
     archive.rows = [row(n, NOON + timedelta(days=n)) for n in range(-5, 6)]
@@ -264,7 +274,7 @@ async def test_a_server_that_gives_less_than_it_is_asked_for(calls, archive):
 
 @settings(max_examples=60)
 @given(
-    starts=st.lists(st.integers(0, 12 * 24), max_size=40),
+    calls=st.lists(st.tuples(st.integers(0, 12 * 24), st.integers(0, 9)), max_size=40),  # hour, and hours of length
     twice=st.booleans(),
     page_size=st.integers(1, 9),
     window=st.integers(1, 12),
@@ -272,6 +282,7 @@ async def test_a_server_that_gives_less_than_it_is_asked_for(calls, archive):
     total_as=st.sampled_from(["total", "totalRecords", None]),
     keeps_order=st.booleans(),
     keeps_dates=st.booleans(),
+    days_by=st.sampled_from(["startedAt", "endedAt"]),
     newest_first=st.booleans(),
     paging=st.sampled_from(["limit", "fetch"]),
     begin=st.none() | st.integers(0, 6 * 24),
@@ -282,12 +293,25 @@ def test_any_history_is_read_whole_once_and_in_order(**case):
 
 
 async def any_history(
-    *, starts, twice, page_size, window, zone, total_as, keeps_order, keeps_dates, newest_first, paging, begin, end
+    *,
+    calls,
+    twice,
+    page_size,
+    window,
+    zone,
+    total_as,
+    keeps_order,
+    keeps_dates,
+    days_by,
+    newest_first,
+    paging,
+    begin,
+    end,
 ):
-    rows = [row(n, FIRST + timedelta(hours=hour)) for n, hour in enumerate(starts, 1)]
+    rows = [row(n, FIRST + timedelta(hours=hour), seconds=3600 * length) for n, (hour, length) in enumerate(calls, 1)]
     archive = Archive(rows * (2 if twice else 1))
     archive.total_as, archive.keeps_order, archive.keeps_dates = total_as, keeps_order, keeps_dates
-    archive.zone = timedelta(hours=zone)
+    archive.days_by, archive.zone = days_by, timedelta(hours=zone)
     server = Ziwo()
     await server.start()
     server.on("GET", HISTORY, archive.answer)
@@ -305,7 +329,7 @@ async def any_history(
         history.WINDOW = usual
         await transport.aclose()
         await server.stop()
-    hours = [(hour, call_id(n)) for n, hour in enumerate(starts, 1)]
+    hours = [(hour, call_id(n)) for n, (hour, _) in enumerate(calls, 1)]
     meant = [(h, c) for h, c in hours if (begin is None or h >= begin) and (end is None or h < end)]
     assert found == [c for _, c in sorted(meant, reverse=newest_first)]
 

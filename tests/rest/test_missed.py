@@ -371,6 +371,14 @@ async def test_a_server_that_ignores_the_order_is_read_to_the_end(desk, archive)
     assert await desk.read(page_size=10) == [100]
 
 
+async def test_a_few_calls_prove_no_order(desk, archive):
+    archive.keeps_order = False
+    archive.rows = [ended(n, -400 - n) for n in range(1, 12)]
+    archive.appear(4, ended(100, 4))
+    archive.appear(20, ended(101, 20))
+    assert await desk.read(page_size=1) == [100, 101]
+
+
 async def test_a_long_absence_is_made_up_for_in_windows(desk, archive, monkeypatch):
     monkeypatch.setattr(missed, "WINDOW", 100)
     monkeypatch.setattr(history, "WINDOW", 100)
