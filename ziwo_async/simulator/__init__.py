@@ -7,7 +7,8 @@
         await call.reaches("active")
 
 It imitates ZIWO's own FreeSWITCH (1.10.11 plus their changes) frame by frame, its oddities included, as captured
-from that server; `tests/simulator/test_transcripts.py` compares the two. There is signalling only: no media.
+from that server; `tests/simulator/test_transcripts.py` compares the two. With `media=True` it carries sound too, over
+real RTP: see `ziwo_async.simulator.rtp`.
 """
 
 from __future__ import annotations

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from .legs import Leg, LegState, Outside, Party
-from .problems import WaitedInVain
+from .problems import SimulatorError, WaitedInVain
 
 if TYPE_CHECKING:
     from .people import SimCustomer
     from .queues import SimQueue
+    from .rtp.pcm import Heard
+    from .rtp.plane import RtpMedia
     from .world import World
 
 __all__ = ["CallDirection", "CallState", "SimCall"]
@@ -28,7 +30,8 @@ class SimCall:
         outside: The far end on the trunk, when there is one.
         direction: inbound, outbound, internal (between agents) or service (eavesdrop, an application).
         did: The number that was dialled.
-        whisper: Who hears the supervisor of an eavesdrop call: agent, both or none (set through REST).
+        whisper: Who hears the supervisor of an eavesdrop call: agent, both or none (set through REST, or by the
+            digits 2, 3 and 0), or customer, which is the watched agent's far end (digit 1).
     """
 
     def __init__(self, world: World, primary_call_id: str, customer: SimCustomer | None) -> None:
@@ -118,6 +121,54 @@ class SimCall:
     async def cancels(self) -> None:
         """The caller gives up while it rings: ORIGINATOR_CANCEL (487)."""
         await self.hangs_up("ORIGINATOR_CANCEL")
+
+    # ---- sound, where the simulator carries media ----------------------------------------------------------------
+
+    async def media_comes_up(self, timeout: float = 5.0) -> None:
+        """Wait until media flows between the server and the agent's client.
+
+        Raises:
+            WaitedInVain: Not within `timeout` seconds.
+            SimulatorError: The call has ended, has no agent's leg, or the simulator carries no media.
+        """
+        await self._media().comes_up(self._agents_leg(), timeout)
+
+    async def heard_by_customer(self, seconds: float) -> Heard:
+        """What the customer hears in the next so many seconds.
+
+        Raises:
+            SimulatorError: The call has no customer, or the simulator carries no media.
+        """
+        if self.outside is None:
+            raise SimulatorError(f"call {self.id} has no customer")
+        return await self._media().heard_by(self.outside, seconds)
+
+    async def heard_by_agent(self, seconds: float) -> Heard:
+        """What is sent to the agent's client (of an eavesdrop call: the supervisor's) in the next so many seconds.
+
+        Raises:
+            SimulatorError: The call has no agent's leg, or the simulator carries no media.
+        """
+        return await self._media().heard_by(self._agents_leg(), seconds)
+
+    async def said_by_agent(self, seconds: float) -> Heard:
+        """What comes from the agent's client in the next so many seconds, whoever may hear it.
+
+        Raises:
+            SimulatorError: The call has no agent's leg, or the simulator carries no media.
+        """
+        return await self._media().said_by(self._agents_leg(), seconds)
+
+    def _agents_leg(self) -> Leg:
+        if self.leg is None:
+            raise SimulatorError("no agent was rung")
+        return self.leg
+
+    def _media(self) -> RtpMedia:
+        media = self._world.running().rtp
+        if media is None:
+            raise SimulatorError("the simulator carries no media: Simulator(world, media=True)")
+        return media
 
     async def changes_party(self, name: str, number: str) -> None:
         """Another party is shown to the agent: `verto.display`."""

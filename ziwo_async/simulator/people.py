@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..verto.frames import JsonObject
+from .rtp.pcm import Source, Tone, source_of
 from .statuses import StatusLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from .calls import SimCall
     from .queues import SimQueue
@@ -20,6 +22,9 @@ __all__ = ["RIGHTS", "Script", "SimAgent", "SimCustomer"]
 
 RIGHTS = frozenset({"admin", "eavesdrop"})
 """What a user can be allowed: the routes of admins, and to listen to calls."""
+
+_VOICE = 600
+"""Frequency in Hz of what a customer says who was not told what."""
 
 
 class SimAgent:
@@ -226,6 +231,7 @@ class SimCustomer:
         variables: Channel variables the dialplan sets on an agent's call to the number (`verto_svar_*` are shown).
         headers: `verto_h_*` variables it sets.
         service: An application: it is answered without being a bridge.
+        voice: What comes from the customer where the simulator carries media; see `speaks`.
     """
 
     def __init__(self, world: World, number: str, name: str, *, service: bool = False) -> None:
@@ -236,6 +242,7 @@ class SimCustomer:
         self.script = Script()
         self.variables: dict[str, str] = {}
         self.headers: dict[str, str] = {}
+        self.voice: Source = Tone(_VOICE)
         self._taken = 0
         self._calls: list[SimCall] = []
 
@@ -261,6 +268,16 @@ class SimCustomer:
     def never_answers(self, *, after: float = 30.0, early_media: bool = False) -> SimCustomer:
         """Let it ring; the network gives up (NO_ANSWER) after `after` seconds."""
         return self.will_reject(cause="NO_ANSWER", after=after, early_media=early_media)
+
+    def speaks(self, sound: Source | int | str | Path) -> SimCustomer:
+        """Say this from now on, in every call; needs `Simulator(media=True)` to be heard.
+
+        Args:
+            sound: A tone by its frequency in Hz, a WAV file by its path (played once, from its beginning, then
+                silence), or a source such as `ziwo_async.simulator.rtp.Tone`. At first it is a tone of 600 Hz.
+        """
+        self.voice = source_of(sound)
+        return self
 
     def hangs_up_after(self, seconds: float | None) -> SimCustomer:
         """Hang up so long after the answer, whoever called; None: never."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import sdp as sdps
 from .legs import FarEnd, Leg, Outside, Party
 from .people import SimAgent, SimCustomer
 
@@ -206,7 +205,7 @@ class Router:
             if call is not None:
                 call.legs.append(leg)
             switch.add(leg)
-            params = {"callID": leg.call_id, "variables": switch.variables(leg), "sdp": sdps.offer(switch.rng)}
+            params = {"callID": leg.call_id, "variables": switch.variables(leg), "sdp": switch.media.offer(leg)}
             socket.queue("verto.invite", {**params, **leg.parties()})
         return hunt
 

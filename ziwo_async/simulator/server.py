@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from .api import Rest
 from .call_log import CallLog
@@ -16,6 +17,9 @@ from .routing import Router
 from .switch import Switch
 from .verto_server import VertoServer
 from .world import World
+
+if TYPE_CHECKING:
+    from .rtp.plane import RtpMedia
 
 __all__ = ["Simulator"]
 
@@ -33,6 +37,8 @@ class Simulator:
         verto_port: Verto port; 0: any.
         options: Settings and delays of the server.
         clock: Time; one is made when None.
+        media: Carry real sound, over RTP on `host`: needs the extra `media`. False: there is signalling only, and
+            session descriptions are made up.
         serve_rest: False: only the Verto server listens. aiohttp opens its sockets itself, so REST cannot run in
             virtual time (`ziwo_async.testing.run_virtual`).
 
@@ -44,9 +50,11 @@ class Simulator:
         verto: The Verto server.
         switch: The channels.
         call_log: Makes the history out of the calls.
+        rtp: The media of the channels; None without `media`.
         commands: What the back end can make the switch do.
 
     Raises:
+        ImportError: `media` without the extra.
         ExceptionGroup: On exit, when the simulator itself failed in a callback: a bug of the simulator.
     """
 
@@ -60,6 +68,7 @@ class Simulator:
         options: ServerOptions | None = None,
         clock: Clock | None = None,
         serve_rest: bool = True,
+        media: bool = False,
     ) -> None:
         self._serves_rest = serve_rest
         self.world = world if world is not None else World()
@@ -79,6 +88,9 @@ class Simulator:
         )
         self.call_log = CallLog(self.world, self.clock, self.options)
         self.switch.log = self.call_log
+        self.rtp = self._real_media() if media else None
+        if self.rtp is not None:
+            self.switch.media = self.rtp
         router = Router(self.world, self.switch)
         self.rest = Rest(self.world, self.clock, self.journal, self.options)
         self.faults = Faults(self.verto, self.rest)
@@ -87,6 +99,18 @@ class Simulator:
         self.verto.router = router
         self.verto.faults = self.faults
         self.rest.faults = self.faults
+
+    def _real_media(self) -> RtpMedia:
+        from .rtp.plane import RtpMedia
+
+        return RtpMedia(
+            legs=self.switch.legs,
+            clock=self.clock,
+            watch=self.world.watch,
+            rng=self.world.rng,
+            end=self.switch.end,
+            host=self._host,
+        )
 
     @property
     def api_url(self) -> str:
@@ -101,6 +125,7 @@ class Simulator:
     async def __aenter__(self) -> Self:
         self.world.open(self)
         try:
+            await self.switch.media.open()
             self._verto_port = await self.verto.listen(self._host, self._verto_port)
             self.rest.verto_port = self._verto_port
             if self._serves_rest:
@@ -121,11 +146,9 @@ class Simulator:
         self.clock.close()
         self.switch.close()
         self.call_log.close()
-        try:
-            await self.verto.close()
-        finally:
-            try:
-                await self.rest.close()
-            finally:
-                self.clock.close()
-                self.world.close()
+        async with AsyncExitStack() as stack:
+            stack.callback(self.world.close)
+            stack.callback(self.clock.close)
+            stack.push_async_callback(self.switch.media.close)
+            stack.push_async_callback(self.rest.close)
+            stack.push_async_callback(self.verto.close)

@@ -1,7 +1,7 @@
 """The switch: which channels exist, and what happens to one when the other changes.
 
-Only signalling is simulated. Sources: the captured frames (named in the comments as sNN and zNN, see
-`tests/data/transcripts`) and mod_verto's source.
+Sources: the captured frames (named in the comments as sNN and zNN, see `tests/data/transcripts`) and mod_verto's
+source. What media there is, is the business of a `Media`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from ..verto.frames import JsonObject
-from . import sdp as sdps
 from .causes import code_of
 from .clock import Clock, Timer
 from .legs import FarEnd, Leg, Outside, Party
+from .media import Descriptions, Media
 from .options import ServerOptions
 from .people import SimAgent
 from .watch import Watch
@@ -64,6 +64,7 @@ class Switch:
     Attributes:
         legs: Live Verto channels by callID.
         log: Is told what becomes of the calls.
+        media: Their media; descriptions only, unless `Simulator` sets another.
     """
 
     log: CallLog
@@ -77,6 +78,7 @@ class Switch:
         self.rng = rng
         self.watch = watch
         self.legs: dict[str, Leg] = {}
+        self.media: Media = Descriptions(rng)
         self.core_uuid = self.new_uuid()
         self._sequence = 400
 
@@ -132,8 +134,7 @@ class Switch:
 
     def offer_attach(self, leg: Leg) -> None:
         """`verto.attach`: offer the call to the session's socket (after a reconnect, or to renegotiate)."""
-        line = leg.media or sdps.MediaLine("UDP/TLS/RTP/SAVPF", 96, "opus/48000/2")
-        offer = sdps.attach_offer(self.rng, line, renegotiation=leg.attached)
+        offer = self.media.attach_offer(leg)
         leg.offered = True
         params: JsonObject = {"callID": leg.call_id, "variables": self.variables(leg), "sdp": offer}
         self.send(leg, "verto.attach", {**params, **leg.parties()})
@@ -143,7 +144,7 @@ class Switch:
         if leg.ended or leg.answered or leg.media_sent or leg.media is None:
             return
         leg.media_sent = True
-        answer = sdps.answer(self.rng, leg.media)
+        answer = self.media.answer(leg)
         self.send(leg, "verto.media", {"callID": leg.call_id, "sdp": answer, "variables": self.variables(leg)})
         self.watch.poke()
 
@@ -155,7 +156,7 @@ class Switch:
         params: JsonObject = {"callID": leg.call_id}
         if not leg.media_sent and leg.media is not None:
             leg.media_sent = True
-            params["sdp"] = sdps.answer(self.rng, leg.media)
+            params["sdp"] = self.media.answer(leg)
         params["variables"] = self.variables(leg)
         self.send(leg, "verto.answer", params)
         self.watch.poke()
@@ -215,6 +216,7 @@ class Switch:
         leg.cause = cause
         leg.stop_timers()
         self.legs.pop(leg.call_id, None)
+        self.media.ended(leg)
         self.log.ended(leg)
         if not silent and not leg.silent and (leg.attached or leg.offered):
             self.send(leg, "verto.bye", {"callID": leg.call_id, "causeCode": code_of(cause), "cause": cause})
@@ -262,14 +264,16 @@ class Switch:
     def session_lost(self, sessid: str) -> None:
         """The socket of a session is gone: answered calls are kept for a while, the others end (s13)."""
         for leg in [leg for leg in self.legs.values() if leg.sessid == sessid and (leg.attached or leg.offered)]:
-            if not leg.answered:
+            if not leg.answered or not self.media.survives(leg):
                 # The far end of an unanswered call sees a cancel (s11); a ringing agent's caller sees 27 (s13).
+                # A call whose media never came up counts as not answered (z05: a socket lost behind its answer).
                 self.end(leg, "DESTINATION_OUT_OF_ORDER", silent=True)
             elif not leg.recover:
                 self.end(leg, "NORMAL_CLEARING", silent=True)
             else:
                 leg.attached = False
                 leg.offered = False
+                self.media.detached(leg)
                 self.later(leg, self.options.detach_timeout, partial(self._detach_over, leg))
         self.watch.poke()
 
@@ -311,6 +315,7 @@ class Switch:
                 leg.hunt.abandon()
             if isinstance(leg.other, Outside):
                 leg.other.stop_timers()
+            self.media.ended(leg)
             self.log.ended(leg)
         self.legs.clear()
         self.watch.poke()

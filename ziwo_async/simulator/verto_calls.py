@@ -76,7 +76,9 @@ def invite(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
         return call_error(cause, code_of(cause), "Cannot create channel")
     number = _text(dialog, "destination_number") or _DESTINATION_MISSING
     leg = _dialled_leg(server, session, dialog, call_id, number)
-    leg.media = _media(server, sdp) if isinstance(sdp, str) else None
+    if isinstance(sdp, str):
+        leg.media = _media(server, sdp)
+        server.switch.media.offered(leg, sdp)
     leg.variables.update(dialog_variables(params))
     call = SimCall(server.world, call_id, None)
     call.direction, call.did = server.world.direction_of(number), number
@@ -126,6 +128,8 @@ def answer(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
     if line is None:
         return refused("CODEC ERROR")
     leg.media = line
+    if leg.attached:
+        server.switch.media.accept(leg, sdp)  # a call that is offered again gets no media this way (s13)
     leg.variables.update(dialog_variables(params))
     if leg.hunt is not None and not leg.dialled and not leg.answered:
         leg.hunt.answered(leg)
@@ -161,6 +165,7 @@ def attach(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
         server.switch.end(leg, "BEARERCAPABILITY_NOTAVAIL")
         return refused("CODEC ERROR")
     leg.media = line
+    server.switch.media.accept_attach(leg, sdp)
     leg.sessid = session.sessid
     server.switch.reattached(leg)
     return {}
@@ -215,8 +220,8 @@ def modify(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
         problem = _replace(server, leg, _text(params, "replaceCallID"))
         return no(problem) if problem else state
     if action == "updateMedia":
-        new = _update_media(server, leg, wire.get(params, "sdp"))
-        return no(new) if isinstance(new, str) else result(sdp=sdps.answer(server.switch.rng, new))
+        new, problem = _update_media(server, leg, wire.get(params, "sdp"))
+        return no(problem) if problem else result(sdp=new)
     return result()
 
 
@@ -229,17 +234,18 @@ def _replace(server: VertoServer, leg: Leg, other_id: str) -> str:
     return "" if server.router.replace(leg, second) else "transfer failed"
 
 
-def _update_media(server: VertoServer, leg: Leg, sdp: Any) -> sdps.MediaLine | str:
+def _update_media(server: VertoServer, leg: Leg, sdp: Any) -> tuple[str, str]:
+    """The answer, or why there is none."""
     if not isinstance(sdp, str):
-        return "SDP missing"
+        return "", "SDP missing"
     if not leg.answered:
         server.switch.end(leg, "DESTINATION_OUT_OF_ORDER")
-        return "Cannot update a call that has not been answered."
+        return "", "Cannot update a call that has not been answered."
     line = _media(server, sdp)
     if line is None:
-        return "CODEC NEGOTIATION ERROR"
+        return "", "CODEC NEGOTIATION ERROR"
     leg.media = line
-    return line
+    return server.switch.media.update(leg, sdp), ""
 
 
 def _hold(server: VertoServer, leg: Leg, action: str, result: Any) -> Outcome:

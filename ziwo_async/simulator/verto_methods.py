@@ -10,6 +10,7 @@ from . import verto_calls, wire
 from .verto_replies import Outcome, Refusal, refused
 
 if TYPE_CHECKING:
+    from .legs import Leg
     from .verto_server import VertoServer
     from .verto_session import VertoSession
 
@@ -51,9 +52,21 @@ def _info(server: VertoServer, session: VertoSession, params: Any) -> Outcome:
     leg.variables.update(variables)
     dtmf = wire.get(params, "dtmf")
     if isinstance(dtmf, str):
+        _steer(leg, dtmf)
         server.world.dtmf_received(leg.call_id, dtmf)
         return {"message": "SENT"}
     return {}
+
+
+_WHISPERS = {"0": "none", "1": "customer", "2": "agent", "3": "both"}
+
+
+def _steer(leg: Leg, dtmf: str) -> None:
+    """A supervisor's digits say who hears him (z11); a length may follow the digits, as in `12@150`."""
+    if leg.call is None or not (leg.spies_on or leg.spied_agent is not None):
+        return
+    for digit in dtmf.partition("@")[0]:
+        leg.call.whisper = _WHISPERS.get(digit, leg.call.whisper)
 
 
 def _deliver_message(server: VertoServer, msg: JsonObject, to: str) -> None:

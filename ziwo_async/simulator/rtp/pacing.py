@@ -10,6 +10,7 @@ from .pcm import SECONDS
 __all__ = ["every_frame", "finish"]
 
 _TOO_LATE = 0.2
+_CANCEL_AGAIN = 0.1
 
 
 async def every_frame() -> AsyncIterator[None]:
@@ -27,7 +28,9 @@ async def every_frame() -> AsyncIterator[None]:
 
 async def finish(task: asyncio.Task[None]) -> None:
     """Cancel a task and wait for its end; what else than the cancellation ended it is raised."""
-    task.cancel()
-    await asyncio.wait({task})
+    while not task.done():
+        # Again and again: `asyncio.wait_for` of Python 3.11, which aiortc uses, can swallow a cancellation.
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_AGAIN)
     if not task.cancelled() and (error := task.exception()) is not None:
         raise error

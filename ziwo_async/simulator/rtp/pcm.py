@@ -116,8 +116,10 @@ def _read(path: Path) -> Frame:
     return array("h", (sum(piece) // len(piece) for start in starts if (piece := samples[start : start + width])))
 
 
-def source_of(sound: Source | str | Path) -> Source:
-    """A source as it is, or a WAV file by its path."""
+def source_of(sound: Source | int | str | Path) -> Source:
+    """A source as it is, a tone by its frequency, or a WAV file by its path."""
+    if isinstance(sound, int):
+        return Tone(sound)
     return Wav(sound) if isinstance(sound, str | Path) else sound
 
 

@@ -50,6 +50,7 @@ class Peer:
         codecs: What the first offer names, out of opus, PCMU, PCMA and L16. The last is for clients that must refuse
             it: a bridge to a leg with an odd codec may offer nothing else (measured).
         after: The peer that a re-attached call had before: codec and DTLS role are kept until the client says else.
+        require_candidates: Refuse a client without a candidate that can be used, as FreeSWITCH does.
         changed: Is called after each change of `state`.
 
     Attributes:
@@ -70,6 +71,7 @@ class Peer:
         bridged: bool = True,
         codecs: Sequence[str] = ("opus", "PCMU", "PCMA"),
         after: Peer | None = None,
+        require_candidates: bool = True,
         changed: Callable[[], None] | None = None,
     ) -> None:
         self.state: PeerState = "new"
@@ -84,6 +86,7 @@ class Peer:
         self._rng = rng if rng is not None else random.Random()
         self._host = host
         self._codecs = tuple(codecs)
+        self._require_candidates = require_candidates
         self._changed = changed
         self._watch = Watch()
         self._ice: Ice | None = None
@@ -111,10 +114,14 @@ class Peer:
 
     # ---- descriptions --------------------------------------------------------------------------------------------
 
-    def offer(self) -> str:
-        """The offer of a `verto.invite`, or of a `verto.attach` when the peer comes after another."""
+    def offer(self, *, renegotiation: bool = False) -> str:
+        """The offer of a `verto.invite`, or of a `verto.attach` when the peer comes after another.
+
+        Args:
+            renegotiation: The `verto.attach` comes in the middle of a call.
+        """
         if self._attaching and self.line is not None:
-            return self._describe(sdps.attach_offer(self._rng, self.line))
+            return self._describe(sdps.attach_offer(self._rng, self.line, renegotiation=renegotiation))
         return self._describe(_only(sdps.offer(self._rng), self._codecs))
 
     def answer(self, offer: str) -> str:
@@ -135,7 +142,7 @@ class Peer:
         self._take(answer)
 
     def _take(self, sdp: str) -> sdps.MediaLine:
-        line = sdps.media_line(sdp, require_candidates=True)
+        line = sdps.media_line(sdp, require_candidates=self._require_candidates)
         remote = Remote.read(sdp)
         if line is None or remote is None:
             raise MediaRefused("no ICE candidate that can be used, no codec in common, no DTLS, or no audio")

@@ -12,6 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import tempfile
+import textwrap
 from array import array
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -35,7 +38,10 @@ try:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes
     from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+    from cryptography.hazmat.primitives.serialization import Encoding
     from OpenSSL import SSL
+    from OpenSSL.crypto import FILETYPE_ASN1
 except ImportError as missing:
     raise ImportError(
         f"media in the simulator needs the extra: pip install 'ziwo_async[media]' ({missing})"
@@ -46,6 +52,7 @@ from .pcm import FRAME, RATE, Frame
 __all__ = ["Decoder", "Dtls", "Encoder", "StunMessage", "fingerprint", "read_stun", "stun_request", "stun_response"]
 
 _DTLS_1_2 = 0xFEFD
+_HASHES = ("sha-256", "sha-384", "sha-512")
 
 
 # ---- STUN ----------------------------------------------------------------------------------------------------------
@@ -125,17 +132,38 @@ def _anybody(*_: object) -> bool:
 
 
 class _RsaCertificate(RTCCertificate):  # type: ignore[misc,unused-ignore]
-    """FreeSWITCH's own: RSA, and whatever cipher suites OpenSSL has, with DTLS 1.2 at most.
+    """FreeSWITCH's own: RSA, serial number 0, and whatever cipher suites OpenSSL has, with DTLS 1.2 at most.
 
-    A client that offers ECDSA suites only cannot use it (measured: alert handshake_failure).
+    A client that offers ECDSA suites only cannot use it (measured: alert handshake_failure), and one that reads it with
+    `cryptography` is warned about the serial number.
     """
 
+    def __init__(self, key: Any, der: bytes) -> None:
+        self._key = key
+        self._der = der
+        self._context: Any = None
+
+    def getFingerprints(self) -> list[Any]:  # noqa: N802 (aiortc's name)
+        digests = ((name, hashlib.new(name.replace("-", ""), self._der).hexdigest().upper()) for name in _HASHES)
+        return [
+            RTCDtlsFingerprint(algorithm=name, value=":".join(textwrap.wrap(digest, 2))) for name, digest in digests
+        ]
+
     def _create_ssl_context(self, srtp_profiles: Any) -> Any:
+        if self._context is None:
+            self._context = self._new_context(srtp_profiles)
+        return self._context
+
+    def _new_context(self, srtp_profiles: Any) -> Any:
         context = SSL.Context(SSL.DTLS_METHOD)
         context.set_max_proto_version(_DTLS_1_2)
         context.set_options(SSL.OP_NO_TICKET)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _anybody)
-        context.use_certificate(self._cert)
+        with tempfile.NamedTemporaryFile() as file:
+            # The one way into OpenSSL past Python's own reading of certificates, which minds the serial number.
+            file.write(self._der)
+            file.flush()
+            context.use_certificate_file(file.name, FILETYPE_ASN1)
         context.use_privatekey(self._key)
         context.set_cipher_list(b"DEFAULT")
         context.set_tlsext_use_srtp(b":".join(profile.openssl_profile for profile in srtp_profiles))
@@ -153,12 +181,16 @@ def _certificate() -> Any:
         .subject_name(name)
         .issuer_name(name)
         .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
+        .serial_number(1)
         .not_valid_before(now - timedelta(days=1))
         .not_valid_after(now + timedelta(days=365))
         .sign(key, hashes.SHA256())
     )
-    return _RsaCertificate(key, certificate)  # type: ignore[arg-type,unused-ignore]  # pyright: ignore[reportArgumentType]
+    # No builder makes a serial number 0 any more: it is written over the 1 (behind the version, 2), and signed again.
+    der, signed = certificate.public_bytes(Encoding.DER), certificate.tbs_certificate_bytes
+    zero = signed.replace(b"\x02\x01\x02\x02\x01\x01", b"\x02\x01\x02\x02\x01\x00", 1)
+    signature = key.sign(zero, PKCS1v15(), hashes.SHA256())
+    return _RsaCertificate(key, der.replace(signed, zero)[: -len(signature)] + signature)
 
 
 def fingerprint(algorithm: str) -> str:
