@@ -47,7 +47,8 @@ async def bare(signal: Signal, key: str, first: Callable[[float], None], *, send
     offer = await signal(key, "offer", "")
     began = time.perf_counter()
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    peer.addTrack(AudioStreamTrack())
+    if sends:
+        peer.addTrack(AudioStreamTrack())
     readers: list[asyncio.Task[None]] = []
 
     async def read(track: Any) -> None:

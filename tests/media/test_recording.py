@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -172,8 +173,6 @@ async def test_a_disk_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monk
 
 
 async def test_writing_never_blocks_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import threading
-
     gate, plain = threading.Event(), SoundFile.write
 
     def slow(file: SoundFile, pcm: bytes) -> None:
@@ -188,6 +187,21 @@ async def test_writing_never_blocks_the_loop(tmp_path: Path, monkeypatch: pytest
         gate.set()
         await within(handle.stop())
     assert len(read_wav(tmp_path / "call.wav")[0]) / 32000 == pytest.approx(1.0, abs=0.4)
+
+
+async def test_a_disk_that_hangs_does_not_keep_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(SoundFile, "write", lambda file, pcm: gate.wait(5))
+    monkeypatch.setattr("ziwo_async.media.audio._CLOSE_LIMIT", 0.05)
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / "call.wav")
+        await hears(session, SERVER)
+        await within(session.close(), 2)
+        assert "record call.wav: the disk did not take it" in caplog.text
+        gate.set()
+        await within(handle.wait())
 
 
 async def test_a_cancelled_stop_still_makes_the_file_whole(tmp_path: Path) -> None:

@@ -78,6 +78,15 @@ async def test_a_reattachment_gets_the_whole_time_again() -> None:
             assert not news.of(MediaLost)
 
 
+async def test_the_end_of_a_call_is_no_loss() -> None:
+    async with talking(media(watch_after=0.1)) as (session, peer, news):
+        session.note(ACTIVE)
+        session.note(DialogState.HANGUP)
+        await peer.close()
+        await until(lambda: session._line is not None and session._line.failed)
+        assert len(news) == 1
+
+
 @pytest.mark.parametrize("heard", [True, False])
 async def test_nothing_is_told_before_the_call_is_active_or_after_its_end(heard: bool) -> None:
     told: list[tuple[Loss, float] | bool] = []

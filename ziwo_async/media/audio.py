@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from .timeline import Direction
 
 __all__ = ["CallAudio", "Levels"]
+
+_log = logging.getLogger("ziwo_async.media")
 
 # Levels and voice news that are not read in time: only the latest count.
 _BUFFER = 64
@@ -270,12 +272,11 @@ class CallAudio:
         self._sent.end()
         for watch in self._watches:
             watch.end()
-        for handle in self._recordings:
-            handle.end()
-        for handle in self._recordings:
-            with suppress(OSError, BadArgument, TimeoutError):  # told to who waits for it, and in the log
-                async with asyncio.timeout(_CLOSE_LIMIT):
-                    await handle.wait()
+        ending = [handle.end() for handle in self._recordings]
+        if ending:
+            _, still = await asyncio.wait(ending, timeout=_CLOSE_LIMIT)
+            for task in still:
+                _log.error("%s: the disk did not take it within %g s", task.get_name(), _CLOSE_LIMIT)
 
     def _check_open(self, what: str) -> None:
         if self._ended.is_set():

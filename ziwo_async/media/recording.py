@@ -104,9 +104,11 @@ class RecordingHandle:
         self._task = asyncio.create_task(self._run(), name=f"ziwo_async:media: record {self.path.name}")
         self._task.add_done_callback(_looked_at)
 
-    def end(self) -> None:
-        """The call is over."""
+    def end(self) -> asyncio.Task[None]:
+        """The call is over; gives the task that makes the file whole."""
         self._stopping.set()
+        assert self._task is not None
+        return self._task
 
     def _heard(self, pcm: bytes, at: float) -> None:
         self._timeline.add(0, pcm, at)

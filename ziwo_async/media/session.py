@@ -163,8 +163,10 @@ class AiortcSession:
         """The call has entered a state: audio is expected while it is active, and not while it is on hold."""
         if state is DialogState.ACTIVE:
             self._watchdog.watch()
-        elif state in (DialogState.HELD, DialogState.RECOVERING, DialogState.HANGUP, DialogState.DESTROY):
+        elif state in (DialogState.HELD, DialogState.RECOVERING):
             self._watchdog.rest()
+        elif state in (DialogState.HANGUP, DialogState.DESTROY):
+            self._watchdog.end()
 
     def _came_up(self, again: bool) -> None:
         if self._tell is not None:
@@ -188,7 +190,7 @@ class AiortcSession:
         await finish(self._closing)
 
     async def _close(self) -> None:
-        self._watchdog.rest()
+        self._watchdog.end()
         try:
             await self.audio.end()
         finally:

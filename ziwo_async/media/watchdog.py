@@ -32,7 +32,7 @@ class Watchdog:
         self._tell_up = up
         self._tell_lost = lost
         self._was_lost = False
-        self._watching = False
+        self._watching = self._over = False
         self._last = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -43,13 +43,13 @@ class Watchdog:
             now: The loop's time.
         """
         self._last = now
-        if not self.up:
+        if not self.up and not self._over:
             again, self.up, self._was_lost = self._was_lost, True, False
             self._tell_up(again)
 
     def watch(self) -> None:
         """Watch from now on: the call is active. Does nothing when it watches already."""
-        if not self._watching:
+        if not self._watching and not self._over:
             self._watching = True
             self._last = asyncio.get_running_loop().time()
             self._arm(self._limit)
@@ -61,9 +61,14 @@ class Watchdog:
             self._timer.cancel()
             self._timer = None
 
+    def end(self) -> None:
+        """The call is over: nothing is told any more."""
+        self._over = True
+        self.rest()
+
     def cut(self) -> None:
         """The connection itself is gone."""
-        if self._watching or self.up:
+        if not self._over and (self._watching or self.up):
             self._lose("connection lost")
 
     def anew(self) -> None:
