@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from ziwo_async import Ringing
 from ziwo_async.errors import BadArgument, DecodeError, Forbidden, NotFound
 from ziwo_async.rest.calls import CallsResource
 from ziwo_async.rest.missed import MissedCalls
+from ziwo_async.rest.models.cdr import CallResult
+from ziwo_async.rest.places import MemoryPlaces
 
 from .archive import HISTORY, NOON, Archive, call_id, row
+from .scene import RECORDED, scene_in
 
 OWN = "/agents/channels/calls/"
 
@@ -174,3 +179,72 @@ class _Nowhere:
 
     async def save(self, name: str, text: str) -> None:
         assert "+971" not in text
+
+
+# --- in a simulated contact centre ----------------------------------------------------------------------------------
+
+
+async def test_a_real_call_that_nobody_answers(tmp_path):
+    async with scene_in(tmp_path) as scene:
+        feed = scene.ziwo.calls.missed(store=MemoryPlaces(), since=timedelta(hours=1), every=0.01)
+        waiting = asyncio.create_task(anext(feed))
+        async with scene.ziwo.expect(Ringing, timeout=5):
+            call = await scene.world.customer("+97150000001").dials(scene.world.agent("0011"))
+        await call.cancels()
+        missed = await asyncio.wait_for(waiting, 10)
+        assert (missed.customer_number, missed.result) == ("+97150000001", CallResult.CANCEL)
+        assert missed.start is not None
+        assert missed.end is not None
+        assert missed.start <= missed.end
+        assert missed.unreadable == {}
+        assert missed.call_id is not None
+        assert await scene.ziwo.calls.by_call_id(missed.call_id) == missed
+        assert await scene.ziwo.calls.get(missed.id) == missed
+        assert missed in await scene.ziwo.calls.own(directions=["inbound"], abandoned=True).all()
+        assert await scene.ziwo.calls.own(directions=["outbound"]).all() == []
+        await feed.aclose()
+
+
+@pytest.mark.parametrize("paging", ["limit", "fetch"])
+@pytest.mark.parametrize("totals", ["total", "totalRecords", None])
+async def test_the_history_of_a_contact_centre(tmp_path, paging, totals):
+    async with scene_in(tmp_path) as scene:
+        world, history = scene.world, scene.ziwo.calls.history
+        scene.simulator.rest.quirks.totals = totals
+        sales = world.queue("sales")
+        for n in range(150):
+            world.history.add(
+                customer=f"+9715000{n % 10:05}",
+                agent=world.agent("5555"),
+                queue=sales if n % 3 == 0 else None,
+                started_at=NOON + timedelta(hours=n),
+                ring=4,
+                talk=20 if n % 2 else 0,
+                tags=["vip"],
+            )
+        begin, end = NOON + timedelta(hours=10), NOON + timedelta(hours=100)
+        found = await history(begin, end, paging=paging, datasets=["tags", "agent"]).all()
+        assert [cdr.start for cdr in found] == [NOON + timedelta(hours=n) for n in range(10, 100)]
+        assert all(cdr.tags and cdr.agent and cdr.agent.cc_login == "5555" for cdr in found)
+        assert [cdr.missed for cdr in found[:4]] == [True, False, True, False]
+        backwards = await history(begin, end, paging=paging, newest_first=True).all()
+        assert [cdr.id for cdr in backwards] == [cdr.id for cdr in reversed(found)]
+        assert not any(cdr.tags or cdr.agent for cdr in backwards)
+        both = await history(agents=[world.agent("5555").id], queues=[sales.id], paging=paging).all()
+        assert len(both) == 50
+        assert len(await history(contact_number="00971500000003", paging=paging).all()) == 15
+        assert await history(agents=[world.agent("0011").id], queues=[sales.id], paging=paging).all() == []
+
+
+async def test_the_history_is_for_those_who_may(tmp_path):
+    async with scene_in(tmp_path) as scene:
+        scene.world.agent("0011").rights.clear()
+        for attempt in (
+            scene.ziwo.calls.history().all(),
+            scene.ziwo.calls.get(46),
+            scene.ziwo.calls.by_call_id(RECORDED),
+            anext(scene.ziwo.calls.missed(store=MemoryPlaces())),
+        ):
+            with pytest.raises(Forbidden):
+                await attempt
+        assert len(await scene.ziwo.calls.own().all()) == 1

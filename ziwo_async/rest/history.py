@@ -213,33 +213,24 @@ class _Shelf:
 
     def __init__(self, *, newest_first: bool) -> None:
         self._newest_first = newest_first
-        self._held: list[tuple[datetime, str, Cdr]] = []
+        self._held: dict[str, Cdr] = {}
         self._former: set[str] = set()
 
     def release(self, window: dict[str, Cdr], *, upcoming: Days | None) -> list[Cdr]:
-        """Take a window in, and give what is certain to come before anything of the next one.
+        """Take a window in, and give what is certain to come before anything of the next one, in order.
 
         Args:
             window: The calls of a window, by key.
             upcoming: The next window; None when this is the last.
         """
-        held = {key for _, key, _ in self._held}
-        self._held += [
-            (time_of(cdr) or _BEFORE_ALL, key, cdr)
-            for key, cdr in window.items()
-            if key not in self._former and key not in held
-        ]
+        self._held.update((key, cdr) for key, cdr in window.items() if key not in self._former)
         self._former = set(window)
-        self._held.sort(key=lambda item: item[:2], reverse=self._newest_first)
-        bound = None if upcoming is None else upcoming.end if self._newest_first else upcoming.begin
-        ready = len(self._held) if upcoming is None else self._ready(bound)
-        out, self._held = self._held[:ready], self._held[ready:]
-        return [cdr for _, _, cdr in out]
+        ready = [(time_of(cdr) or _BEFORE_ALL, key) for key, cdr in self._held.items()]
+        if upcoming is not None:
+            ready = [item for item in ready if self._certain(item[0], upcoming)]
+        return [self._held.pop(key) for _, key in sorted(ready, reverse=self._newest_first)]
 
-    def _ready(self, bound: datetime | None) -> int:
-        if bound is None:
-            return 0
-        for number, (moment, _, _) in enumerate(self._held):
-            if (moment < bound) if self._newest_first else (moment >= bound):
-                return number
-        return len(self._held)
+    def _certain(self, moment: datetime, upcoming: Days) -> bool:
+        if self._newest_first:
+            return upcoming.end is not None and moment >= upcoming.end
+        return upcoming.begin is not None and moment < upcoming.begin
