@@ -2,7 +2,7 @@
 
 Modelled on captured offers and answers: one audio section, never `a=mid` nor `a=group:BUNDLE`; `RTP/SAVPF` in the
 first offer of a call and `UDP/TLS/RTP/SAVPF` in answers and in `verto.attach`; candidates for components 1 and 2.
-There is no media behind it: ports and fingerprints are made up.
+Without media behind it, ports and fingerprints are made up.
 """
 
 from __future__ import annotations
@@ -10,17 +10,26 @@ from __future__ import annotations
 import random
 import re
 import string
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["MediaLine", "answer", "attach_offer", "media_line", "offer"]
+__all__ = ["CODECS", "MediaLine", "Parts", "answer", "attach_offer", "media_line", "offer"]
 
 _OPUS = re.compile(r"^a=rtpmap:(\d+) opus/48000", re.IGNORECASE)
 _MLINE = re.compile(r"^m=audio (\d+) ([A-Z/]+) ([\d ]+)$")
 _CANDIDATE = re.compile(r"^a=candidate:\S+ \d+ (?:udp|UDP) \d+ (\S+) \d+ typ ")
-_OPUS_OFFER = (
-    "a=fmtp:102 useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; maxptime=40"
-)
+_OPUS_OFFER = "useinbandfec=1; maxaveragebitrate=30000; maxplaybackrate=48000; ptime=20; minptime=10; maxptime=40"
+_OFFERED = {
+    "opus": (102, "opus/48000/2", _OPUS_OFFER),
+    "PCMU": (0, "PCMU/8000", ""),
+    "PCMA": (8, "PCMA/8000", ""),
+    "L16": (103, "L16/8000", ""),
+}
 _ALPHABET = string.ascii_letters + string.digits
+
+
+CODECS = ("opus", "PCMU", "PCMA")
+"""What an offer names when nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,22 @@ def _fingerprint(rng: random.Random, octets: int) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parts:
+class Parts:
+    """What differs from one description to the next.
+
+    Attributes:
+        session: Number of the session.
+        port: Port of the one candidate.
+        stream: Name of the stream.
+        ssrc: RTP source.
+        cname: RTCP name.
+        ufrag: ICE user name fragment.
+        pwd: ICE password.
+        foundation: Of the candidate.
+        host: Address of the candidate.
+        fingerprint: Algorithm and value; empty: made up.
+    """
+
     session: int
     port: int
     stream: str
@@ -82,9 +106,12 @@ class _Parts:
     ufrag: str
     pwd: str
     foundation: int
+    host: str = "127.0.0.1"
+    fingerprint: str = ""
 
     @classmethod
-    def make(cls, rng: random.Random) -> _Parts:
+    def make(cls, rng: random.Random) -> Parts:
+        """Made-up ones."""
         return cls(
             session=1_795_000_000 + rng.randrange(1_000_000),
             port=2 * rng.randrange(20_000, 20_500),
@@ -97,17 +124,19 @@ class _Parts:
         )
 
     def head(self, profile: str, formats: str) -> list[str]:
+        """The lines up to the media line."""
         return [
             "v=0",
-            f"o=FreeSWITCH {self.session} {self.session + 1} IN IP4 127.0.0.1",
+            f"o=FreeSWITCH {self.session} {self.session + 1} IN IP4 {self.host}",
             "s=FreeSWITCH",
-            "c=IN IP4 127.0.0.1",
+            f"c=IN IP4 {self.host}",
             "t=0 0",
             f"a=msid-semantic: WMS {self.stream}",
             f"m=audio {self.port} {profile} {formats}",
         ]
 
     def ssrc_lines(self) -> list[str]:
+        """The lines about the RTP source."""
         return [
             f"a=ssrc:{self.ssrc} cname:{self.cname}",
             f"a=ssrc:{self.ssrc} msid:{self.stream} a0",
@@ -115,13 +144,22 @@ class _Parts:
             f"a=ssrc:{self.ssrc} label:{self.stream}a0",
         ]
 
+    def dtls(self, rng: random.Random, algorithm: str, octets: int) -> str:
+        """The line of the fingerprint."""
+        return f"a=fingerprint:{self.fingerprint or f'{algorithm} {_fingerprint(rng, octets)}'}"
+
+    def rtcp(self) -> str:
+        """The line of the RTCP port."""
+        return f"a=rtcp:{self.port} IN IP4 {self.host}"
+
     def ice(self, components: tuple[tuple[int, int], ...]) -> list[str]:
+        """The lines of ICE; a candidate for each component and priority."""
         return [
             f"a=ice-ufrag:{self.ufrag}",
             f"a=ice-pwd:{self.pwd}",
             *(
-                f"a=candidate:{self.foundation} {component} udp {priority} 127.0.0.1 {self.port} typ host generation 0"
-                for component, priority in components
+                f"a=candidate:{self.foundation} {number} udp {priority} {self.host} {self.port} typ host generation 0"
+                for number, priority in components
             ),
         ]
 
@@ -129,52 +167,55 @@ class _Parts:
 _FIRST = (1, 2_130_706_431)
 
 
-def offer(rng: random.Random) -> str:
-    """The offer of a `verto.invite`."""
-    parts = _Parts.make(rng)
+def offer(rng: random.Random, parts: Parts | None = None, codecs: Sequence[str] = CODECS) -> str:
+    """The offer of a `verto.invite`.
+
+    Args:
+        rng: Makes up what is not given.
+        parts: What is real in it.
+        codecs: Out of opus, PCMU, PCMA and L16.
+    """
+    parts = parts or Parts.make(rng)
+    lines: list[str] = []
+    for payload, rtpmap, fmtp in (_OFFERED[codec] for codec in codecs):
+        lines.append(f"a=rtpmap:{payload} {rtpmap}")
+        if fmtp:
+            lines.append(f"a=fmtp:{payload} {fmtp}")
     return _text(
-        parts.head("RTP/SAVPF", "102 0 8"),
-        [
-            "a=rtpmap:102 opus/48000/2",
-            _OPUS_OFFER,
-            "a=rtpmap:0 PCMU/8000",
-            "a=rtpmap:8 PCMA/8000",
-            f"a=fingerprint:sha-256 {_fingerprint(rng, 32)}",
-            "a=setup:actpass",
-            "a=rtcp-mux",
-            f"a=rtcp:{parts.port} IN IP4 127.0.0.1",
-        ],
+        parts.head("RTP/SAVPF", " ".join(str(_OFFERED[codec][0]) for codec in codecs)),
+        lines,
+        [parts.dtls(rng, "sha-256", 32), "a=setup:actpass", "a=rtcp-mux", parts.rtcp()],
         parts.ssrc_lines(),
         parts.ice((_FIRST, (2, 2_130_706_431))),
         ["a=silenceSupp:off - - - -", "a=ptime:20", "a=sendrecv"],
     )
 
 
-def answer(rng: random.Random, line: MediaLine) -> str:
+def answer(rng: random.Random, line: MediaLine, parts: Parts | None = None) -> str:
     """The answer to a client's offer (`verto.media`, `verto.answer`, `updateMedia`)."""
-    parts = _Parts.make(rng)
+    parts = parts or Parts.make(rng)
     body = [*_codec_lines(line), "a=silenceSupp:off - - - -", "a=ptime:20", "a=sendrecv"]
     if "SAVPF" not in line.profile:
         return _text(parts.head(line.profile, str(line.payload)), body)
     return _text(
         parts.head("UDP/TLS/RTP/SAVPF", str(line.payload)),
         body,
-        [f"a=fingerprint:sha-256 {_fingerprint(rng, 32)}", "a=setup:active", "a=rtcp-mux"],
-        [f"a=rtcp:{parts.port} IN IP4 127.0.0.1"],
+        [parts.dtls(rng, "sha-256", 32), "a=setup:active", "a=rtcp-mux", parts.rtcp()],
         parts.ice((_FIRST,)),
         ["a=end-of-candidates"],
         parts.ssrc_lines(),
     )
 
 
-def attach_offer(rng: random.Random, line: MediaLine, *, renegotiation: bool = False) -> str:
+def attach_offer(
+    rng: random.Random, line: MediaLine, parts: Parts | None = None, *, renegotiation: bool = False
+) -> str:
     """The offer of a `verto.attach`: the one codec in use. In the middle of a call it ends without a word (s09)."""
-    parts = _Parts.make(rng)
+    parts = parts or Parts.make(rng)
     return _text(
         parts.head("UDP/TLS/RTP/SAVPF", str(line.payload)),
         [*_codec_lines(line), "a=silenceSupp:off - - - -", "a=ptime:20", "a=sendrecv"],
-        [f"a=fingerprint:sha-512 {_fingerprint(rng, 64)}", "a=setup:actpass", "a=rtcp-mux"],
-        [f"a=rtcp:{parts.port} IN IP4 127.0.0.1"],
+        [parts.dtls(rng, "sha-512", 64), "a=setup:actpass", "a=rtcp-mux", parts.rtcp()],
         parts.ice((_FIRST, (2, 2_130_706_430))),
         [] if renegotiation else ["a=end-of-candidates"],
         parts.ssrc_lines(),

@@ -1,15 +1,20 @@
-"""An agent's phone: the raw Verto client with the bare media client."""
+"""An agent's phone: the raw Verto client with the bare media client; and what is heard there, and by a customer."""
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
-from ziwo_async.simulator import SimAgent
-from ziwo_async.simulator.rtp import Tone
+from ziwo_async.simulator import SimAgent, SimCall
+from ziwo_async.simulator.rtp import HOLD_MUSIC, RINGBACK, Heard, Tone
 
 from ..client import RawClient
 from .bare import BareClient, Cures
+
+NUMBER = "+97150000000"
+AGENT, CUSTOMER = 880, 600
+STRETCH = 0.2
 
 
 class Phone:
@@ -94,3 +99,29 @@ class Phone:
         self.media = self.new_media(cures)
         reply = await self.ask(method, sdp=await self.media.answer(offer))
         assert "result" in reply, reply
+
+
+# ---- what is heard ------------------------------------------------------------------------------------------------
+
+
+def tones(heard: Heard, *of: int) -> set[int]:
+    return {hz for hz in of if heard.has(hz)}
+
+
+async def comes(phone: Phone | SimCall, *wanted: int, of: tuple[int, ...] = ()) -> None:
+    """Wait until a party hears exactly these tones: what was under way before a change may still arrive."""
+    everything = {AGENT, CUSTOMER, HOLD_MUSIC, RINGBACK, *wanted, *of}
+    heard: set[int] = set()
+    for _ in range(5):
+        stretch = await (phone.heard_by_customer(STRETCH) if isinstance(phone, SimCall) else phone.media.heard(STRETCH))
+        heard = tones(stretch, *everything)
+        if heard == set(wanted):
+            return
+    raise AssertionError(f"{heard} is heard, not {set(wanted)}")
+
+
+async def silent(phone: Phone) -> None:
+    """Nothing arrives any more, not even silence."""
+    async with asyncio.timeout(3):
+        while (await phone.media.heard(1, timeout=0.2)).frames:
+            pass

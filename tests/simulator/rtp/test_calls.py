@@ -14,22 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from ziwo_async.simulator import ServerOptions, SimCall, Simulator, SimulatorError, WaitedInVain, World
-from ziwo_async.simulator.rtp import HOLD_MUSIC, RINGBACK, Heard
+from ziwo_async.simulator import ServerOptions, Simulator, SimulatorError, WaitedInVain, World
+from ziwo_async.simulator.rtp import HOLD_MUSIC, RINGBACK
 
 from ..api import Api
 from ..client import SDP, Connect, RawClient
 from ..conftest import FAST
 from .bare import BareClient, Cures
 from .conftest import Make
-from .phone import Phone
+from .phone import AGENT, CUSTOMER, NUMBER, STRETCH, Phone, comes, silent, tones
 
 # The serial number of FreeSWITCH's certificate is 0, which `cryptography` will refuse one day.
 pytestmark = [pytest.mark.media, pytest.mark.filterwarnings("ignore:Parsed a serial number")]
-
-NUMBER = "+97150000000"
-AGENT, CUSTOMER = 880, 600
-STRETCH = 0.2
 
 
 @pytest.fixture(autouse=True)
@@ -39,29 +35,6 @@ async def nothing_is_left() -> AsyncIterator[None]:
     # A connection that is closed during its handshake leaves a task of aiortc's behind, at the client.
     left = {task for task in asyncio.all_tasks() - before if "RTCPeerConnection" not in repr(task.get_coro())}
     assert left <= {asyncio.current_task()}
-
-
-def tones(heard: Heard, *of: int) -> set[int]:
-    return {hz for hz in of if heard.has(hz)}
-
-
-async def comes(phone: Phone | SimCall, *wanted: int, of: tuple[int, ...] = ()) -> None:
-    """Wait until a party hears exactly these tones: what was under way before a change may still arrive."""
-    everything = {AGENT, CUSTOMER, HOLD_MUSIC, RINGBACK, *wanted, *of}
-    heard: set[int] = set()
-    for _ in range(5):
-        stretch = await (phone.heard_by_customer(STRETCH) if isinstance(phone, SimCall) else phone.media.heard(STRETCH))
-        heard = tones(stretch, *everything)
-        if heard == set(wanted):
-            return
-    raise AssertionError(f"{heard} is heard, not {set(wanted)}")
-
-
-async def silent(phone: Phone) -> None:
-    """Nothing arrives any more, not even silence."""
-    async with asyncio.timeout(3):
-        while (await phone.media.heard(1, timeout=0.2)).frames:
-            pass
 
 
 # ---- two parties -------------------------------------------------------------------------------------------------

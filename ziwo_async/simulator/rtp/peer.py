@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-import re
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
@@ -69,7 +69,7 @@ class Peer:
         host: str = "127.0.0.1",
         rng: random.Random | None = None,
         bridged: bool = True,
-        codecs: Sequence[str] = ("opus", "PCMU", "PCMA"),
+        codecs: Sequence[str] = sdps.CODECS,
         after: Peer | None = None,
         require_candidates: bool = True,
         changed: Callable[[], None] | None = None,
@@ -121,8 +121,9 @@ class Peer:
             renegotiation: The `verto.attach` comes in the middle of a call.
         """
         if self._attaching and self.line is not None:
-            return self._describe(sdps.attach_offer(self._rng, self.line, renegotiation=renegotiation))
-        return self._describe(_only(sdps.offer(self._rng), self._codecs))
+            parts = self._parts(self._algorithm)
+            return sdps.attach_offer(self._rng, self.line, parts, renegotiation=renegotiation)
+        return sdps.offer(self._rng, self._parts(), self._codecs)
 
     def answer(self, offer: str) -> str:
         """Answer the client's offer; the media comes up by itself.
@@ -131,7 +132,7 @@ class Peer:
             MediaRefused: FreeSWITCH does not take it.
         """
         line = self._take(offer)
-        return self._describe(sdps.answer(self._rng, line))
+        return sdps.answer(self._rng, line, self._parts())
 
     def accept(self, answer: str) -> None:
         """Take the client's answer to `offer`.
@@ -164,20 +165,17 @@ class Peer:
             self._task = asyncio.create_task(self._run(self._ice))
         return self._ice
 
-    def _describe(self, sdp: str) -> str:
+    def _parts(self, algorithm: str = "sha-256") -> sdps.Parts:
         ice = self._open()
-        algorithm = self._algorithm if self._attaching else "sha-256"
-        for pattern, text in (
-            (r"(?m)^(m=audio) \d+ ", rf"\g<1> {ice.port} "),
-            (r"(?m)^(a=rtcp:)\d+ ", rf"\g<1>{ice.port} "),
-            (r"(?m)^(a=candidate:\S+ \d udp \d+) \S+ \d+ ", rf"\g<1> {self._host} {ice.port} "),
-            (r"(?m)^(a=ice-ufrag:)\w+", rf"\g<1>{ice.ufrag}"),
-            (r"(?m)^(a=ice-pwd:)\w+", rf"\g<1>{ice.pwd}"),
-            (r"(?m)^(a=ssrc:)\d+", rf"\g<1>{self._ssrc}"),
-            (r"(?m)^(a=fingerprint:)[^\r]+", rf"\g<1>{fingerprint(algorithm)}"),
-        ):
-            sdp = re.sub(pattern, text, sdp)
-        return sdp
+        return replace(
+            sdps.Parts.make(self._rng),
+            host=self._host,
+            port=ice.port,
+            ufrag=ice.ufrag,
+            pwd=ice.pwd,
+            ssrc=self._ssrc,
+            fingerprint=fingerprint(algorithm),
+        )
 
     # ---- sound ---------------------------------------------------------------------------------------------------
 
@@ -323,14 +321,3 @@ class Peer:
     def _transport_changed(self) -> None:
         if self._dtls is not None and self._dtls.over:
             self._become("over")
-
-
-def _only(offer: str, codecs: Sequence[str]) -> str:
-    """An offer of these codecs only."""
-    numbers = {"opus": 102, "PCMU": 0, "PCMA": 8, "L16": 103}
-    kept = [numbers[name] for name in codecs]
-    offer = re.sub(r"(?m)^(m=audio \d+ \S+) [\d ]+", rf"\g<1> {' '.join(map(str, kept))}", offer)
-    if "L16" in codecs:
-        offer = offer.replace("a=rtpmap:0 ", "a=rtpmap:103 L16/8000\r\na=rtpmap:0 ", 1)
-    gone = "|".join(str(number) for number in numbers.values() if number not in kept)
-    return re.sub(rf"(?m)^a=(?:rtpmap|fmtp):(?:{gone}) [^\n]*\n", "", offer) if gone else offer
