@@ -7,13 +7,13 @@ import hashlib
 import importlib.util
 import os
 import sqlite3
-import stat
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from .._private import make_private
 from ..errors import ConfigError, LedgerError
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class SqliteStore:
         self._ciphers: dict[tuple[bytes, str], AESGCM] = {}
         self._salts: dict[str, bytes] = {}
         try:
-            _make_private(self._path)
+            make_private(self._path)
             self._db = sqlite3.connect(self._path, check_same_thread=False, timeout=5.0, isolation_level=None)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = NORMAL")
@@ -131,15 +131,3 @@ class SqliteStore:
             with self._lock:
                 self._ciphers[salt, password] = cipher
         return cipher
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner only; refuse one that others can read, or that is no plain file."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no plain file") from None
-        if status.st_mode & 0o077:
-            raise OSError(f"others can read it; do: chmod 600 {path}") from None

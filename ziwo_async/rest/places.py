@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import sqlite3
-import stat
 import threading
 import weakref
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, Self, cast
 
+from .._private import make_private
 from ..errors import ConfigError, PlaceError
 from .models.cdr import Cdr
 
@@ -233,7 +233,7 @@ class SqlitePlaces:
             if self._in_the_home:
                 self._path = _default_path()
                 self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _make_private(self._path)
+            make_private(self._path)
             db = sqlite3.connect(self._path, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
             db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = NORMAL")
@@ -251,18 +251,6 @@ def _default_path() -> Path:
     # A relative path in the variable is invalid and must be ignored (XDG Base Directory Specification).
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
     return (given if given.is_absolute() else Path.home() / ".local" / "state") / "ziwo_async" / "places.sqlite"
-
-
-def _make_private(path: Path) -> None:
-    """Make the file for its owner only; refuse one that others can read, or that is no plain file."""
-    try:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    except FileExistsError:
-        status = path.lstat()
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError("it is no plain file") from None
-        if status.st_mode & 0o077:
-            raise OSError(f"others can read it; do: chmod 600 {path}") from None
 
 
 def _moment(value: object) -> datetime:
