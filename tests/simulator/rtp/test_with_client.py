@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import wave
 from array import array
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +122,29 @@ async def test_a_whisper_session_is_heard_as_asked(world: World, client_of: Make
                 arrives(call.audio, *by_agent),
                 comes(sim_call, *by_customer, of=(SUPERVISOR,)),
             )
+
+
+async def test_a_whisper_session_outlives_a_cut_and_so_does_its_recording(
+    world: World, client_of: MakeClient, sim: Simulator, tmp_path: Path
+) -> None:
+    agent, boss = await client_of(world.agent("0011")), await client_of(world.agent("5555"))
+    sim_call, call = await talk(world, agent)
+    async with boss.eavesdrop("0011", whisper="both") as session:
+        recording = await session.record(tmp_path / "coaching.wav", rate=RATE)
+        session.play(Said(SUPERVISOR))
+        everybody = (
+            lambda: arrives(session.call.audio, AGENT, CUSTOMER),
+            lambda: arrives(call.audio, CUSTOMER, SUPERVISOR),
+            lambda: comes(sim_call, AGENT, SUPERVISOR, of=(SUPERVISOR,)),
+        )
+        await asyncio.gather(*(hears() for hears in everybody))
+        async with boss.expect(Active, where=lambda event: event.call_id == session.call.id, timeout=5):
+            await sim.faults.cut_phone_socket(world.agent("5555"))
+        await asyncio.gather(*(hears() for hears in everybody))
+        await recording.stop()
+    with wave.open(str(tmp_path / "coaching.wav")) as file:
+        samples = array("h", file.readframes(file.getnframes()))
+    stretches = [Heard(samples[at : at + RATE // 5], 10) for at in range(0, len(samples), RATE // 5)]
+    full = [all(one.has(hz) for hz in (AGENT, CUSTOMER, SUPERVISOR)) for one in stretches]
+    assert True in full[: len(full) // 2]
+    assert True in full[len(full) // 2 :]
