@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from ziwo_async import DialogEvent, check_flow, parse_event
 
 from .kit import ROOT, ZIWO, clean_environment, finished, program
+from .sound import CUSTOMER, tones_in
 
 INBOUND = ["ringing", "answering", "active", "held", "active", "hangup", "destroy"]
 OUTBOUND = ["requesting", "trying", "early", "active", "held", "active", "hangup", "destroy"]
@@ -91,3 +96,62 @@ async def test_a_speed_out_of_range_is_refused() -> None:
     assert code == 2
     assert "--speed" in demo.errors
     assert "Traceback" not in demo.errors
+
+
+# --- ziwo demo whisper ----------------------------------------------------------------------------------------------
+
+DB = r"-1\d dB"
+HEARD = [
+    ("customer", rf"{DB} +-"),
+    ("agent", rf"{DB} +-"),
+    ("supervisor", rf"{DB} +{DB}"),
+    ("customer", rf"{DB} +-"),
+    ("agent", rf"{DB} +{DB}"),
+    ("supervisor", rf"{DB} +{DB}"),
+    ("customer", rf"{DB} +{DB}"),
+    ("agent", rf"{DB} +{DB}"),
+    ("supervisor", rf"{DB} +{DB}"),
+]
+"""What each hears of the two others, in the three modes: nobody, the agent, both hear the supervisor."""
+
+
+@pytest.mark.media
+async def test_whisper_measures_who_hears_whom_and_records_it(tmp_path: Path) -> None:
+    async with program(*ZIWO, "demo", "whisper", cwd=tmp_path) as demo:
+        await demo.says("A contact centre with sound in this process")
+        assert await demo.ends(timeout=15) == 0, demo.errors
+    assert demo.err == []
+    told = [line.split(maxsplit=3)[1:] for line in demo.out if line.startswith("  the ")]
+    assert [who for who, _, _ in told] == [who for who, _ in HEARD]
+    for (who, _, levels), (_, expected) in zip(told, HEARD, strict=True):
+        assert re.fullmatch(expected, levels.strip()), (who, levels)
+    assert re.fullmatch(r"whisper\.wav: \d\.\d s, what the supervisor heard and said", demo.out[-1])
+    assert CUSTOMER in tones_in(tmp_path / "whisper.wav")
+    assert os.listdir(tmp_path) == ["whisper.wav"]
+
+
+@pytest.mark.media
+async def test_whisper_replaces_no_recording_unless_it_may(tmp_path: Path) -> None:
+    file = tmp_path / "mine.wav"
+    file.write_bytes(b"mine")
+    code, demo = await finished(*ZIWO, "demo", "whisper", "--record", file)
+    assert (code, demo.out) == (2, [])
+    assert demo.err == [f"ziwo: {file} exists; use --overwrite, or --record with another name"]
+    assert file.read_bytes() == b"mine"
+    code, demo = await finished(*ZIWO, "demo", "whisper", "--record", file, "--overwrite")
+    assert code == 0
+    assert file.read_bytes()[:4] == b"RIFF"
+
+
+@pytest.mark.media
+async def test_whisper_interrupted_ends_quietly_and_the_recording_is_whole(tmp_path: Path) -> None:
+    async with program(*ZIWO, "demo", "whisper", cwd=tmp_path) as demo:
+        await demo.says("the supervisor hears")
+        assert await demo.stops(signal.SIGINT) == 0
+        assert demo.err == []
+    assert CUSTOMER in tones_in(tmp_path / "whisper.wav")
+
+
+async def test_options_of_the_calls_are_not_for_whisper() -> None:
+    code, demo = await finished(*ZIWO, "demo", "--json", "whisper")
+    assert (code, demo.err) == (2, ["ziwo: --json and --speed are not for `demo whisper`"])

@@ -18,6 +18,7 @@ from .. import (
     EXIT_CODES,
     ConfigError,
     Credentials,
+    MediaEngine,
     ReconnectPolicy,
     Recorder,
     RetryPolicy,
@@ -93,11 +94,14 @@ class Account:
             needs_login=needs_login,
         )
 
-    def client(self, *, recorder: Recorder | None = None, examines: bool = False) -> ZiwoClient:
+    def client(
+        self, *, recorder: Recorder | None = None, media: MediaEngine | None = None, examines: bool = False
+    ) -> ZiwoClient:
         """Make the client of this user.
 
         Args:
             recorder: Records the phone's frames.
+            media: Carries the audio of calls.
             examines: The phone is only tried: one attempt, and ZIWO is not told that it takes calls.
 
         Raises:
@@ -114,6 +118,7 @@ class Account:
             api_url=self.api_url,
             verto_url=self.verto_url,
             position=self.position,
+            media=media,
             **options,
         )
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 
 from .. import __version__
 from .demo import demo
 from .dial import dial
 from .directories import agents, numbers, queues
 from .doctor import doctor
+from .eavesdrop import eavesdrop
 from .flow import flow
 from .history import history
 from .listen import listen
@@ -26,8 +28,15 @@ from .whoami import whoami
 
 __all__ = ["app"]
 
+
+class _DemoFirst(TyperGroup):
+    def list_commands(self, ctx: object) -> list[str]:
+        return ["demo", *(name for name in self.commands if name != "demo")]
+
+
 app = typer.Typer(
     name="ziwo",
+    cls=_DemoFirst,
     help="A ZIWO contact centre from the command line. `ziwo demo` needs no account.",
     no_args_is_help=True,
     add_completion=False,
@@ -35,14 +44,15 @@ app = typer.Typer(
 )
 _START, _LOGIN, _PHONE, _CENTRE, _FLOWS = "Without an account", "Account", "Phone", "Contact centre", "Flows"
 for _panel, _commands in (
-    (_START, (demo, simulate)),
+    (_START, (simulate,)),
     (_LOGIN, (login, logout, whoami, ping, doctor)),
-    (_PHONE, (listen, dial, status)),
+    (_PHONE, (listen, dial, eavesdrop, status)),
     (_CENTRE, (history, agents, queues, numbers)),
     (_FLOWS, (flow, replay)),
 ):
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(demo, name="demo", rich_help_panel=_START)
 app.add_typer(recording, name="recording", rich_help_panel=_CENTRE)
 app.add_typer(trackers, name="trackers", rich_help_panel=_CENTRE)
 

@@ -1,4 +1,7 @@
-"""`ziwo demo`: two calls through every documented state, against a simulator in this process."""
+"""`ziwo demo`: two calls through every documented state, against a simulator in this process.
+
+`ziwo demo whisper` is next door.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,8 @@ from rich.console import Console
 
 from .. import EXIT_CODES, Active, Call, Destroy, Event, Held, Ringing, Router, Verdict, ZiwoClient, check_flow
 from ..simulator import SimAgent, Simulator, World
-from .running import following, run
+from .demo_whisper import whisper
+from .running import fail, following, run
 from .views import Timeline, show_json
 
 __all__ = ["demo"]
@@ -27,18 +31,32 @@ Next, in two terminals:
   1.  ziwo simulate                 a contact centre on this machine; customers keep calling
   2.  the 15-line bot of README.md  it answers them
 
-More:  ziwo demo --json | ziwo flow -    the same calls as documented objects, judged
+More:  ziwo demo whisper                 a supervisor listens in and whispers, with real sound
+       ziwo demo --json | ziwo flow -    the same calls as documented objects, judged
        docs/tutorial/index.md            your first bot in 10 minutes
 """
 
 
-def demo(
+demo = typer.Typer(help="Two calls through every state, or `whisper`: a supervisor in a call. Needs no account.")
+demo.command()(whisper)
+
+
+@demo.callback(invoke_without_command=True)
+def calls(
+    context: typer.Context,
     json: Annotated[
         bool, typer.Option("--json", help="Only the documented object of each state, one JSON object a line.")
     ] = False,
     speed: Annotated[float, typer.Option(min=0.5, max=100.0, help="How many times faster than real.")] = 1.0,
 ) -> None:
-    """Run an inbound and an outbound call against a simulator in this process. Needs no account and no network."""
+    """Run an inbound and an outbound call against a simulator in this process. Needs no account and no network.
+
+    `ziwo demo whisper` lets a supervisor listen in and whisper instead, with real sound.
+    """
+    if context.invoked_subcommand is not None:
+        if json or speed != 1.0:
+            fail(f"--json and --speed are not for `demo {context.invoked_subcommand}`", EXIT_CODES["configuration"])
+        return
     run(_demo(speed, show_json if json else None))
 
 

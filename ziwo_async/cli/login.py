@@ -16,6 +16,7 @@ from .stored import StoredLogin, check_keyring, keep
 
 __all__ = ["login"]
 
+
 def login(
     file: Annotated[
         bool, typer.Option("--file", help="Keep the token in a file that only you can read, not in the keyring.")

@@ -36,17 +36,24 @@ def simulate(
     calls_every: Annotated[
         float, typer.Option(min=0.0, max=3600.0, help="Seconds between two calls of customers; 0: nobody calls.")
     ] = 5.0,
+    media: Annotated[
+        bool, typer.Option("--media", help="Calls have sound: each customer is a tone. Needs the extra `media`.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Only the addresses and logins, as one JSON object.")] = False,
 ) -> None:
     """Serve a contact centre on 127.0.0.1 until Ctrl-C; customers keep calling the agents that are connected."""
     agents = tuple(dict.fromkeys(agent or ["5555", "0011"]))
-    run(_simulate(port, verto_port, agents, calls_every, json))
+    try:
+        simulator = Simulator(make_world(agents), port=port, verto_port=verto_port, media=media)
+    except ImportError as error:
+        fail(str(error), EXIT_CODES["configuration"])
+    run(_simulate(simulator, calls_every, json))
 
 
-async def _simulate(port: int, verto_port: int, agents: tuple[str, ...], calls_every: float, json: bool) -> int:
+async def _simulate(simulator: Simulator, calls_every: float, json: bool) -> int:
     async with AsyncExitStack() as stack:
         try:
-            simulator = await stack.enter_async_context(Simulator(make_world(agents), port=port, verto_port=verto_port))
+            await stack.enter_async_context(simulator)
         except OSError as error:
             fail(f"cannot listen: {error.strerror or error}; try --port 0", EXIT_CODES["connection"])
         sys.stdout.write((jsonlib.dumps(addresses(simulator)) if json else welcome(simulator)) + "\n")

@@ -1,0 +1,64 @@
+"""A level meter: how loud it is, in one line that is drawn again and again. Only on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from datetime import timedelta
+
+from rich.console import Console
+
+from .output import span
+
+__all__ = ["QUIET", "Meter", "loudness"]
+
+QUIET = -60.0
+"""What is not louder than this is shown as quiet, in dBFS."""
+
+_BAR = 20
+_LONGEST = len("heard ") + _BAR + len("   quiet  said ") + _BAR + len("   quiet  1:02:03")
+
+
+class Meter:
+    """Draws on stderr. It only goes back to the begin of its line, which every terminal can; a pipe sees nothing."""
+
+    def __init__(self) -> None:
+        """Make one that has drawn nothing."""
+        console = Console(stderr=True)
+        self._works = sys.stderr.isatty()
+        self._bar = min(_BAR, max(0, _BAR - (_LONGEST - console.width + 2) // 2))
+        self._full, self._empty = "█░" if console.encoding.lower().startswith("utf") else "#."
+        self._drawn = 0
+
+    def show(self, heard: float, said: float, seconds: float) -> None:
+        """Draw the levels of this moment.
+
+        Args:
+            heard: What is heard, in dBFS.
+            said: What is said.
+            seconds: For how long the session lasts.
+        """
+        if self._works:
+            parts = f"heard {self._level(heard)}", f"said {self._level(said)}", span(timedelta(seconds=int(seconds)))
+            line = "  ".join(parts)
+            self._draw(line)
+            self._drawn = len(line)
+
+    def clear(self) -> None:
+        """Take it away: something else is about to be written."""
+        if self._drawn:
+            self._draw("")
+            self._drawn = 0
+
+    def _draw(self, line: str) -> None:
+        back = " " * (self._drawn - len(line))
+        sys.stderr.write(f"\r{line}{back}" if line else f"\r{back}\r")
+        sys.stderr.flush()
+
+    def _level(self, level: float) -> str:
+        full = round(self._bar * min(max(1 - level / QUIET, 0.0), 1.0))
+        return f"{self._full * full}{self._empty * (self._bar - full)} {loudness(level)}"
+
+
+def loudness(level: float) -> str:
+    """A level for people, as wide as any other."""
+    return f"{level:4.0f} dB" if level > QUIET else "  quiet"
