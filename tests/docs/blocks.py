@@ -8,11 +8,15 @@ The comment is the line before the fence: `<!-- test: KIND -->`, or `<!-- test: 
   excepted.
 - `fragment`: statements inside an `async` function in which these names are known: `ziwo` (a client whose phone is
   started as agent 5555, with the api_key), `router` (included by it), `world` (the contact centre), `agent` (agent 5555
-  in it), `customer` (+97150000000), `log`, and `here` (the working directory). `needs: WORD WORD` adds some of these:
+  in it), `customer` (+97150000000), `log`, `here` (the working directory) and `Path`. `needs: WORD WORD` adds some of
+  these:
     - `ringing` (an inbound call that rings), `call` (an active inbound call) and `second` (another one);
     - `history`: six calls that are over; `call_id` was answered and recorded, `voicemail_id` left a message, and
       `folder` is empty;
     - `customers`: the customer in the CRM;
+    - `supervisor`: `ziwo` is agent 0011's, whose phone listens to agent 5555;
+    - `media`: everything has sound, the client too, and there is a file `tip.wav`; customers speak. With `supervisor`,
+      agent 5555 talks to the customer, and speaks. Such a block takes its time: keep them few;
     - `tracker`: a call tracker with the number `tracker_id`. All of these are made in `things.py`.
   `drive: inbound` lets the customer call meanwhile, hang up once the call was answered, and closes the phone after
   that. `then: EXPRESSION` must be true afterwards.

@@ -9,18 +9,19 @@ import logging
 import re
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ziwo_async import Call, Destroy, DialogState, HandlerFailed, Ringing, Router, ZiwoClient
+from ziwo_async import AiortcMedia, Call, Destroy, DialogState, HandlerFailed, Ringing, Router, ZiwoClient
 from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 
 from ..cli.kit import program
+from ..cli.sound import conversation, make_tip, serve_with_sound
 from .blocks import KINDS, ROOT, Block, all_blocks
-from .things import CALLS, CUSTOMER, THINGS, make, words
+from .things import CALLS, CUSTOMER, SETTINGS, THINGS, make, words
 
 pytest_plugins = ["pytester"]
 
@@ -31,7 +32,11 @@ PATIENCE = 20.0
 def of(kind: str) -> pytest.MarkDecorator:
     found = [block for block in BLOCKS if block.kind == kind]
     assert found, f"there is no {kind} in the documentation any more: remove it here"
-    return pytest.mark.parametrize("block", found, ids=lambda block: block.name)
+    return pytest.mark.parametrize("block", [pytest.param(block, id=block.name, marks=marks(block)) for block in found])
+
+
+def marks(block: Block) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.media] if "media" in words(block.options.get("needs", "")) else []
 
 
 def test_every_block_says_how_it_is_tested() -> None:
@@ -42,7 +47,7 @@ def test_every_block_says_how_it_is_tested() -> None:
 def test_every_option_is_known() -> None:
     known = {"ends", "quiet", "shows", "drive", "needs", "then"}
     assert [(block.name, block.options) for block in BLOCKS if not set(block.options) <= known] == []
-    things = {*CALLS, *THINGS}
+    things = {*CALLS, *SETTINGS, *THINGS}
     assert [block.name for block in BLOCKS if not set(words(block.options.get("needs", ""))) <= things] == []
 
 
@@ -68,13 +73,28 @@ def test_users_test_file(block: Block, pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=wanted)
 
 
+@asynccontextmanager
+async def contact_centre(needs: list[str], here: Path) -> AsyncIterator[ServedWorld]:
+    """A contact centre; with sound when a block needs that, and then with a conversation to listen to."""
+    sound = "media" in needs
+    async with AsyncExitStack() as stack:
+        world = await stack.enter_async_context(serve_with_sound() if sound else serve())
+        if sound:
+            make_tip(here / "tip.wav")
+            world.customer(CUSTOMER).speaks(500)
+        if sound and "supervisor" in needs:
+            await stack.enter_async_context(conversation(world))
+        yield world
+
+
 @of("program")
 async def test_program(block: Block, tmp_path: Path) -> None:
     file = tmp_path / "block.py"
     file.write_text(block.code)
-    async with serve() as world:
-        agent = world.agent("5555")
-        make(block.options.get("needs", ""), world, tmp_path / "empty")
+    needs = words(block.options.get("needs", ""))
+    async with contact_centre(needs, tmp_path) as world:
+        agent = world.agent("0011" if "supervisor" in needs else "5555")
+        make(needs, world, tmp_path / "empty")
         env = {
             "ZIWO_API_URL": world.api_url,
             "ZIWO_USERNAME": agent.username,
@@ -100,8 +120,8 @@ async def test_program(block: Block, tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def setting(world: ServedWorld, router: Router) -> AsyncIterator[dict[str, Any]]:
-    agent = world.agent("5555")
+async def setting(world: ServedWorld, router: Router, needs: list[str]) -> AsyncIterator[dict[str, Any]]:
+    agent = world.agent("0011" if "supervisor" in needs else "5555")
     failures: list[HandlerFailed] = []
 
     @router.on(HandlerFailed)
@@ -115,13 +135,14 @@ async def setting(world: ServedWorld, router: Router) -> AsyncIterator[dict[str,
         api_url=world.api_url,
         router=router,
         reconnect=FAST_RECONNECT,
+        media=AiortcMedia(stun=()) if "media" in needs else None,
     )
     async with ziwo, ziwo.phone:
         yield {
             "ziwo": ziwo,
             "router": router,
             "world": world,
-            "agent": agent,
+            "agent": world.agent("5555"),
             "customer": world.customer(CUSTOMER),
             "log": logging.getLogger("docs"),
         }
@@ -154,11 +175,15 @@ async def test_fragment(block: Block, tmp_path: Path, monkeypatch: pytest.Monkey
     code = compile(
         "\n" * block.line + block.code, str(block.path), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True
     )
-    async with asyncio.timeout(PATIENCE * 2), serve() as world, setting(world, Router()) as names:
+    needs = words(block.options.get("needs", ""))
+    async with (
+        asyncio.timeout(PATIENCE * 2),
+        contact_centre(needs, tmp_path) as world,
+        setting(world, Router(), needs) as names,
+    ):
         ziwo: ZiwoClient = names["ziwo"]
-        needs = block.options.get("needs", "")
-        names.update(make(needs, world, tmp_path / "empty"), here=tmp_path)
-        for need in (word for word in words(needs) if word in CALLS):
+        names.update(make(needs, world, tmp_path / "empty"), here=tmp_path, Path=Path)
+        for need in (word for word in needs if word in CALLS):
             names[need] = await ring(ziwo, world, CUSTOMER if need != "second" else "+97150000002")
             if need != "ringing":
                 await names[need].answer()

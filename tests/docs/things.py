@@ -9,11 +9,13 @@ from typing import Any
 
 from ziwo_async.testing import ServedWorld
 
-__all__ = ["CALLS", "THINGS", "make", "words"]
+__all__ = ["CALLS", "SETTINGS", "THINGS", "make", "words"]
 
 CUSTOMER = "+97150000000"
 CALLS = ("ringing", "call", "second")
 """The words of `needs:` that are calls."""
+SETTINGS = ("media", "supervisor")
+"""The words of `needs:` that say how the contact centre and the client are made."""
 
 
 def history(world: ServedWorld, folder: Path) -> dict[str, Any]:
@@ -70,11 +72,11 @@ def words(needs: str) -> list[str]:
     return needs.replace(",", " ").split()
 
 
-def make(needs: str, world: ServedWorld, folder: Path) -> dict[str, Any]:
+def make(needs: list[str], world: ServedWorld, folder: Path) -> dict[str, Any]:
     """Put into a contact centre what is needed, calls excepted; give the names that the block may use."""
     names: dict[str, Any] = {}
     folder.mkdir()
-    for need in words(needs):
-        if need not in CALLS:
+    for need in needs:
+        if need in THINGS:
             names |= THINGS[need](world, folder)
     return names
