@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from ziwo_async import DialogEvent, check_flow, parse_event
+from ziwo_async.cli import demo_whisper
+from ziwo_async.cli.app import app
 
 from .kit import ROOT, ZIWO, clean_environment, finished, program
 from .sound import CUSTOMER, tones_in
@@ -150,6 +153,18 @@ async def test_whisper_interrupted_ends_quietly_and_the_recording_is_whole(tmp_p
         assert await demo.stops(signal.SIGINT) == 0
         assert demo.err == []
     assert CUSTOMER in tones_in(tmp_path / "whisper.wav")
+
+
+@pytest.mark.media
+def test_whisper_says_so_when_somebody_hears_what_they_should_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It is told to expect that the customer hears the supervisor, who only listens.
+    expected = {"customer": {"agent", "supervisor"}, "agent": {"customer"}}
+    monkeypatch.setattr(demo_whisper, "_STEPS", (("none", "The supervisor only listens", expected),))
+    result = CliRunner().invoke(app, ["demo", "whisper", "--record", str(tmp_path / "new.wav")])
+    assert result.exit_code == 1
+    assert result.stderr == "ziwo: that is not what everybody should hear\n"
 
 
 async def test_options_of_the_calls_are_not_for_whisper() -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from ziwo_async.testing import ServedWorld
+from ziwo_async.testing import ServedWorld, serve
 
+from ..examples.account import login
 from .centre import Ziwo
-from .kit import ZIWO, finished
+from .kit import ZIWO, finished, program
 
 PATH = "/live/calls/eavesdrop/5555"
 
@@ -124,6 +125,15 @@ def test_json_has_one_object_a_line(supervisor: Ziwo) -> None:
     levels = [event for event in events if event["event"] == "levels"]
     assert [(level["received"], level["sent"]) for level in levels] == [(-100.0, -100.0)]
     assert json.dumps(levels[0]["at"]).endswith('Z"')
+
+
+async def test_a_phone_that_is_taken_over_is_exit_code_5() -> None:
+    async with serve() as world, program(*ZIWO, "eavesdrop", "5555", env=login(world, "0011")) as listener:
+        await listener.says("answer")
+        await world.faults.punt(world.agent("0011"))
+        assert await listener.ends() == 5
+    assert [line.split()[1] for line in listener.out][:2] == ["create", "answer"]
+    assert listener.err[-1].startswith("ziwo: another client logged in with the session of agent-0011")
 
 
 async def test_without_the_extra_it_says_what_to_install(tmp_path: Path) -> None:

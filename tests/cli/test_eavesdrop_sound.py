@@ -95,13 +95,16 @@ async def test_a_simulated_contact_centre_can_be_listened_to() -> None:
         assert centre.err == []
 
 
-def test_on_a_terminal_there_is_a_meter_in_one_line(ziwo: Ziwo) -> None:
-    with on_a_terminal("eavesdrop", "5555", "--for", "0.6", **ziwo.centre.env("0011")) as terminal:
+@pytest.mark.parametrize("columns", [80, 50, 10])
+def test_on_a_terminal_there_is_a_meter_in_one_line(ziwo: Ziwo, columns: int) -> None:
+    env = {**ziwo.centre.env("0011"), "COLUMNS": str(columns)}
+    with on_a_terminal("eavesdrop", "5555", "--for", "0.6", **env) as terminal:
         terminal.shows("  quiet  said ")
         terminal.shows("  end ")
     meters = [part for part in terminal.shown.split("\r") if part.startswith("heard ")]
     assert len(meters) >= 2
-    assert all("\n" not in meter and len(meter) < 79 for meter in meters)
+    assert all("\n" not in meter and len(meter) < max(columns, 40) for meter in meters)
+    assert ("░" in terminal.shown) is (columns > 40)
     assert "\x1b" not in terminal.shown
     # It is taken away before something else is written.
     assert "\r  " in terminal.shown.partition("  end ")[0].rpartition("0:0")[2]

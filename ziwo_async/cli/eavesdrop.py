@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +22,7 @@ from .. import (
     SessionLost,
     SessionRestored,
     WhisperSession,
+    ZiwoClient,
 )
 from .account import Account, signed_in
 from .meter import Meter
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 __all__ = ["eavesdrop"]
 
 _Whisper: TypeAlias = Literal["agent", "both", "none"]
+# When the phone has failed, that is known as soon as the end of its calls.
+_MOMENT = 0.5
 _HEARERS: dict[str, str] = {"agent": "the agent", "both": "agent and customer", "none": "nobody"}
 
 
@@ -103,13 +106,22 @@ async def _eavesdrop(who: Account, wish: _Wish, view: _View) -> int:
     ziwo = who.client(media=AiortcMedia())
     asked = ziwo.eavesdrop(wish.agent, whisper=wish.whisper, position=wish.position, answer_within=wish.within)
     async with following(ziwo, view.event), asked as session:
-        if wish.record is None:
-            return await _listen(session, wish, view)
-        recording = await session.record(wish.record, overwrite=wish.overwrite)
+        recording = None if wish.record is None else await session.record(wish.record, overwrite=wish.overwrite)
         try:
-            return await _listen(session, wish, view)
+            code = await _listen(session, wish, view)
         finally:
-            await _finish(recording, view)
+            if recording is not None:
+                await _finish(recording, view)
+        if session.call.is_over:
+            await _phone_fails(ziwo)
+    return code
+
+
+async def _phone_fails(ziwo: ZiwoClient) -> None:
+    """Raise what has ended the phone, and with it the call, such as another client that took its place."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_MOMENT):
+            await ziwo.phone.wait_closed()
 
 
 async def _finish(recording: RecordingHandle, view: _View) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from datetime import timedelta
-
-from rich.console import Console
 
 from .output import span
 
@@ -15,7 +14,7 @@ QUIET = -60.0
 """What is not louder than this is shown as quiet, in dBFS."""
 
 _BAR = 20
-_LONGEST = len("heard ") + _BAR + len("   quiet  said ") + _BAR + len("   quiet  1:02:03")
+_TEXT = len("heard  " + "-100 dB" + "  said  " + "-100 dB" + "  1:02:03")
 
 
 class Meter:
@@ -23,10 +22,11 @@ class Meter:
 
     def __init__(self) -> None:
         """Make one that has drawn nothing."""
-        console = Console(stderr=True)
         self._works = sys.stderr.isatty()
-        self._bar = min(_BAR, max(0, _BAR - (_LONGEST - console.width + 2) // 2))
-        self._full, self._empty = "█░" if console.encoding.lower().startswith("utf") else "#."
+        # One column less than there are: some terminals begin a new line in the last one.
+        room = shutil.get_terminal_size().columns - 1 - _TEXT
+        self._bar = max(0, min(_BAR, room // 2))
+        self._full, self._empty = "█░" if sys.stderr.encoding.lower().startswith("utf") else "#."
         self._drawn = 0
 
     def show(self, heard: float, said: float, seconds: float) -> None:
