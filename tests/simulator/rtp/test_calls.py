@@ -256,8 +256,11 @@ async def test_after_a_cut_the_call_goes_on_with_another_peer(
         call = await world.customer(NUMBER).dials(world.agent("0011"))
         await phone.picks_up()
     await call.media_comes_up()
+    assert sim.rtp is not None
+    (peer,) = sim.rtp.peers.values()
     await sim.faults.cut_phone_socket()
     assert call.state == "detached"
+    await peer.reaches("closed")
     assert (await call.heard_by_customer(0.1)).frames == 0, "no RTP at all while the agent is away"
     await silent(phone)
     offer = await back(phone, connect)

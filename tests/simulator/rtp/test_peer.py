@@ -11,6 +11,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from ziwo_async.simulator import WaitedInVain
 from ziwo_async.simulator import sdp as sdps
@@ -23,6 +24,9 @@ pytestmark = [pytest.mark.media, pytest.mark.filterwarnings("ignore:Parsed a ser
 
 ECDSA_ONLY = Cures(suites=False)
 PASSIVE = Cures(suites=False, passive=True, controlling=True)
+FATAL_ALERT = bytes.fromhex("15 fefd 0000 000000000000 0002 0228")
+"""DTLS: handshake_failure, from anybody."""
+
 PASSIVE_AND_CONTROLLED = Cures(suites=False, passive=True)
 
 
@@ -233,6 +237,15 @@ async def test_3_a_passive_client_that_does_not_nominate_is_stuck(attach: bool) 
             await ring(later, peer)
 
 
+async def test_2_the_certificate_is_rsa_and_its_serial_number_is_0() -> None:
+    async with BareClient() as client, Peer() as peer:
+        await dial(client, peer)
+        certificate = client.dtls._ssl.get_peer_certificate(as_cryptography=True)
+        assert isinstance(certificate.public_key(), rsa.RSAPublicKey)
+        assert certificate.serial_number == 0
+        certificate.verify_directly_issued_by(certificate)
+
+
 async def test_3_the_ice_role_follows_the_dtls_role() -> None:
     async with BareClient() as client, Peer() as peer:
         await dial(client, peer)
@@ -313,6 +326,10 @@ async def test_strangers_on_the_port_change_nothing() -> None:
             for junk in (b"", b"\x00", binding, b"\x00\x01" + rng.randbytes(60), rng.randbytes(1200), b"\x80" * 40):
                 stranger.sendto(junk, address)
             await client.accept(answer)
+            async with asyncio.timeout(5):
+                while peer.state == "connecting":
+                    stranger.sendto(FATAL_ALERT, address)
+                    await asyncio.sleep(0)
             await peer.connected()
             for _ in range(50):
                 stranger.sendto(rng.randbytes(rng.randrange(200)), address)

@@ -20,6 +20,7 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 try:
@@ -159,11 +160,11 @@ class _RsaCertificate(RTCCertificate):  # type: ignore[misc,unused-ignore]
         context.set_max_proto_version(_DTLS_1_2)
         context.set_options(SSL.OP_NO_TICKET)
         context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _anybody)
-        with tempfile.NamedTemporaryFile() as file:
+        with tempfile.TemporaryDirectory() as folder:
             # The one way into OpenSSL past Python's own reading of certificates, which minds the serial number.
-            file.write(self._der)
-            file.flush()
-            context.use_certificate_file(file.name, FILETYPE_ASN1)
+            file = Path(folder, "certificate")
+            file.write_bytes(self._der)
+            context.use_certificate_file(str(file), FILETYPE_ASN1)
         context.use_privatekey(self._key)
         context.set_cipher_list(b"DEFAULT")
         context.set_tlsext_use_srtp(b":".join(profile.openssl_profile for profile in srtp_profiles))
