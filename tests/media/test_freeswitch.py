@@ -235,15 +235,17 @@ async def test_an_engine_for_the_world_offers_no_loopback() -> None:
 # -- the version -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("version", ["1.10.1", "1.17.0", "2.0.0"])
+@pytest.mark.parametrize("version", ["1.12.0", "1.17.0", "2.0.0"])
 def test_a_version_that_was_not_tried_warns(version: str) -> None:
-    with pytest.warns(RuntimeWarning, match=f"aiortc {version} was not tried"):
-        freeswitch.check_version(version)
+    with pytest.warns(RuntimeWarning, match=rf"aiortc {version} was not tried .*\(1\.13 to 1\.16 was\)"):
+        freeswitch.check_version(aiortc=version)
+    with pytest.warns(RuntimeWarning, match=r"aioice 0\.12\.1 was not tried .*\(0\.13 was\)"):
+        freeswitch.check_version(aioice="0.12.1")
 
 
-@pytest.mark.parametrize("version", ["1.11.0", "1.14.0", "1.16.9"])
+@pytest.mark.parametrize("version", ["1.13.0", "1.14.0", "1.16.9"])
 def test_a_version_that_was_tried_does_not(version: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        freeswitch.check_version(version)
+        freeswitch.check_version(aiortc=version, aioice="0.13.0")
     freeswitch.check_version()

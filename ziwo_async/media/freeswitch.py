@@ -29,6 +29,7 @@ import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+import aioice
 import aiortc
 from aioice import Candidate, ice
 from aiortc import RTCCertificate, RTCDtlsParameters, RTCDtlsTransport
@@ -48,8 +49,8 @@ __all__ = [
     "yield_role",
 ]
 
-KNOWN_GOOD = ((1, 11), (1, 16))
-"""The first and the last release of aiortc with which the tests of this file were run."""
+KNOWN_GOOD = {"aiortc": ((1, 13), (1, 16)), "aioice": ((0, 13), (0, 13))}
+"""The first and the last releases with which the tests of this file were run."""
 
 _SECTION = re.compile(r"^(m=\S+ .*?)(\r?\n)", re.MULTILINE)
 _SUITES = (
@@ -62,17 +63,23 @@ _VERSION = 0x80
 _LATE = 0.05
 
 
-def check_version(version: str = aiortc.__version__) -> None:
-    """Warn when aiortc is a release that the cures were not tried with."""
-    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
-    if not KNOWN_GOOD[0] <= found <= KNOWN_GOOD[1]:
-        first, last = (".".join(map(str, bound)) for bound in KNOWN_GOOD)
-        warnings.warn(
-            f"aiortc {version} was not tried with FreeSWITCH by this package ({first} to {last} were): calls may have "
-            "no audio. Install one of those, or run the tests in tests/media first.",
-            RuntimeWarning,
-            stacklevel=3,
-        )
+def check_version(**versions: str) -> None:
+    """Warn when aiortc, or what it builds on, is a release that the cures were not tried with.
+
+    Args:
+        versions: By default those that are installed.
+    """
+    for name, version in (versions or {"aiortc": aiortc.__version__, "aioice": aioice.__version__}).items():
+        found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+        first, last = KNOWN_GOOD[name]
+        if not first <= found <= last:
+            tried = " to ".join(".".join(map(str, bound)) for bound in dict.fromkeys((first, last)))
+            warnings.warn(
+                f"{name} {version} was not tried with FreeSWITCH by this package ({tried} was): calls may have no "
+                "audio. Install that, or run the tests in tests/media first.",
+                RuntimeWarning,
+                stacklevel=3,
+            )
 
 
 # 1.
