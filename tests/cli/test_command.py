@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -101,3 +103,11 @@ async def test_it_imports_nothing_of_the_servers_for_a_client_command() -> None:
 async def test_the_keyring_is_only_loaded_when_it_is_asked() -> None:
     code, told = await finished(sys.executable, "-c", "import ziwo_async.cli.app, sys; print('keyring' in sys.modules)")
     assert (code, told.out) == (0, ["False"])
+
+
+def test_an_output_that_ends_early_ends_the_command_quietly() -> None:
+    command = f"{shlex.quote(sys.executable)} -m ziwo_async.cli demo --speed 50 | head -2; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, env=clean_environment())
+    assert "Traceback" not in done.stderr
+    assert "Warning" not in done.stderr
+    assert done.stdout.splitlines()[-1] == "1"

@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .. import EXIT_CODES, Active, Call, Destroy, Event, Held, Ringing, Router, Verdict, ZiwoClient, check_flow
 from ..simulator import SimAgent, Simulator, World
 from .demo_whisper import whisper
 from .running import fail, following, run
+from .screen import Screen
 from .views import Timeline, show_json
 
 __all__ = ["demo"]
@@ -61,7 +61,7 @@ def calls(
 
 
 async def _demo(speed: float, json_view: Callable[[Event], None] | None) -> int:
-    console = Console()
+    console = Screen()
     say: Callable[[str], None] = (
         _silent if json_view else lambda text: console.print(text, highlight=False, soft_wrap=True)
     )

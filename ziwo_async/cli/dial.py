@@ -6,11 +6,11 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .. import EXIT_CODES, Destroy, DialogState
 from .account import Account, signed_in
 from .running import following, plain, run
+from .screen import Screen
 from .views import Timeline, show_json
 
 __all__ = ["dial"]
@@ -32,7 +32,7 @@ def dial(
 
 async def _dial(who: Account, number: str, json: bool) -> int:
     ziwo = who.client()
-    show = show_json if json else Timeline(Console()).show
+    show = show_json if json else Timeline(Screen()).show
     async with following(ziwo, show):
         call = await ziwo.phone.dial(number)
         ended = await call.wait_for(Destroy)

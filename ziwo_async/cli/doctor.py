@@ -14,6 +14,7 @@ from .account import Account, find
 from .checks import Checks, Finding, examine
 from .output import show_json_object
 from .running import fail, plain, run
+from .screen import Screen
 
 __all__ = ["doctor"]
 
@@ -40,7 +41,7 @@ def doctor(
 
 async def _doctor(account: Account, phone: bool, json: bool) -> int:
     code = EXIT_CODES["stopped"]
-    console = Console()
+    console = Screen()
     async with Checks(account, before_the_phone=lambda: sys.stderr.write(_ONE_PHONE)) as checks:
         async for finding in examine(checks.all(phone=phone)):
             code = code or finding.code

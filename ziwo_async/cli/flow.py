@@ -8,11 +8,11 @@ from collections.abc import Iterable
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from .. import EXIT_CODES, DialogState, FlowChecker, FlowReport, Verdict
 from .running import fail, plain
+from .screen import Screen
 
 __all__ = ["flow"]
 
@@ -40,7 +40,7 @@ def flow(
     Ends with 0, or 1 when a flow is a violation, or 2 when the input cannot be read.
     """
     flows = _read(_lines(file))
-    console = Console()
+    console = Screen()
     for call_id, found in flows.items():
         report = found.checker.report
         if as_json:

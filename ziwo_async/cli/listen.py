@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .. import EXIT_CODES, ConfigError, Recorder
 from .account import Account, signed_in
 from .running import fail, following, run
+from .screen import Screen
 from .views import Timeline, show_json
 
 __all__ = ["listen"]
@@ -62,7 +62,7 @@ def _recording(file: str | None, mask_numbers: bool, limit: int) -> Generator[Re
 
 async def _listen(who: Account, recorder: Recorder | None, json: bool) -> int:
     ziwo = who.client(recorder=recorder)
-    show = show_json if json else Timeline(Console()).show
+    show = show_json if json else Timeline(Screen()).show
     async with following(ziwo, show):
         sys.stderr.write(f"ziwo: this is the phone of {ziwo.phone.login} now; Ctrl-C ends it\n")
         await ziwo.phone.wait_closed()

@@ -13,11 +13,11 @@ from datetime import datetime, timedelta
 from typing import Generic, Literal, Protocol, TypeAlias, TypeVar
 
 from pydantic import BaseModel, JsonValue, SecretStr
-from rich.console import Console
 from rich.text import Text
 
 from .. import HookUrl
 from .running import plain
+from .screen import Screen
 
 __all__ = [
     "Column",
@@ -127,7 +127,7 @@ class _Table(Generic[_R]):
 
     def __init__(self, columns: Sequence[Column[_R]], measured: int) -> None:
         self._columns = columns
-        self._console = Console()
+        self._console = Screen()
         self._widths = [max(column.width, len(column.title)) for column in columns]
         self._held: list[list[str]] = []
         self._measured = measured
@@ -166,7 +166,7 @@ class _Table(Generic[_R]):
 
 def show_fields(fields: Mapping[str, str | None]) -> None:
     """Show the fields of one thing to people, a line each; those without a value are not shown."""
-    console = Console()
+    console = Screen()
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
         if value:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
 from .. import EXIT_CODES, BadArgument, Progress, TransportError, ZiwoClient
 from .account import Account, ask
 from .running import fail, plain
+from .screen import Screen
 
 __all__ = ["recording"]
 
@@ -83,7 +83,7 @@ class _Seen:
 @contextmanager
 def _bar(seen: _Seen) -> Generator[None]:
     """Draw a progress bar on stderr, if that is a terminal."""
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     if not console.is_terminal:
         yield
         return

@@ -14,6 +14,7 @@ from rich.text import Text
 from .. import EXIT_CODES, BadArgument, DialogState, SessionEvent, Verdict
 from ..testing.recordings import Replayed, ReplayedCall, replay_recording
 from .running import fail, plain
+from .screen import Screen
 from .views import LOOKS, remark, session_note
 
 __all__ = ["replay"]
@@ -40,7 +41,7 @@ def replay(
     if as_json:
         _show_json(replayed)
     else:
-        _show(replayed, Console())
+        _show(replayed, Screen())
     _warn(replayed)
     for broken in replayed.broken:
         sys.stderr.write(f"ziwo: call {plain(broken.id)} left the documented flow: {plain(_why(broken))}\n")

@@ -17,6 +17,7 @@ from rich.text import Text
 from .. import EXIT_CODES
 from ..simulator import SimAgent, SimCall, Simulator, WaitedInVain, World
 from .running import fail, run
+from .screen import Screen
 
 __all__ = ["simulate"]
 
@@ -58,7 +59,7 @@ async def _simulate(simulator: Simulator, calls_every: float, json: bool) -> int
             fail(f"cannot listen: {error.strerror or error}; try --port 0", EXIT_CODES["connection"])
         sys.stdout.write((jsonlib.dumps(addresses(simulator)) if json else welcome(simulator)) + "\n")
         sys.stdout.flush()
-        await _keep_calling(simulator.world, calls_every, None if json else Console())
+        await _keep_calling(simulator.world, calls_every, None if json else Screen())
     return EXIT_CODES["stopped"]
 
 
