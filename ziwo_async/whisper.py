@@ -55,6 +55,8 @@ _audit = logging.getLogger("ziwo_async.audit")
 LONGEST_WAIT = 60.0
 """Seconds within which an eavesdrop call that we asked for is answered by itself; after that it is turned away."""
 
+_DISK_SECONDS = 5.0
+
 Action = Literal["create", "answer", "update", "end", "give up"]
 
 
@@ -106,6 +108,7 @@ class WhisperSession:
         self._call: Call | None = None
         self._call_id: str | None = None
         self._used = False
+        self._recordings: list[RecordingHandle] = []
         self.agent = agent
 
     def __repr__(self) -> str:
@@ -139,10 +142,16 @@ class WhisperSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop listening: hang up our leg. The agent's call goes on. Safe twice."""
+        """Stop listening: hang up our leg, and wait until recordings are whole. The agent's call goes on."""
         call = self._call
         if call is not None and not call.is_over:
             await call.hangup()
+        recordings, self._recordings = self._recordings, []
+        for recording in recordings:
+            # What fails is told by the handle, and in the log; a disk that hangs keeps nobody here.
+            with contextlib.suppress(OSError, BadArgument, TimeoutError):
+                async with asyncio.timeout(_DISK_SECONDS):
+                    await recording.wait()
 
     async def wait_closed(self) -> Destroy:
         """Wait until the session is over, by whomever.
@@ -246,7 +255,11 @@ class WhisperSession:
             MediaError: The client was made without `media=AiortcMedia()`.
             CallEnded: The session is over.
         """
-        return await self.call.audio.record(path, format=format, overwrite=overwrite, direction=direction, rate=rate)
+        recording = await self.call.audio.record(
+            path, format=format, overwrite=overwrite, direction=direction, rate=rate
+        )
+        self._recordings = [one for one in self._recordings if not one.done] + [recording]
+        return recording
 
     def play(self, sound: Sound) -> Playback:
         """Play something to those who hear us. Begins at once.
@@ -288,20 +301,8 @@ class WhisperSession:
         except asyncio.CancelledError:
             outcome.add_done_callback(self._asked_in_vain)
             raise
-        except NotFound as error:
-            problem: ZiwoError = AgentNotFound(
-                f"no agent {self.agent} to listen to: {error.message}",
-                status=error.status,
-                method=error.method,
-                path=error.path,
-            )
-        except Conflict as error:
-            problem = PositionNotConnected(
-                error.message or "our position is not connected",
-                status=error.status,
-                method=error.method,
-                path=error.path,
-            )
+        except (NotFound, Conflict) as error:
+            problem: ZiwoError = _refused(error, self.agent)
         except ZiwoError as error:
             problem = error
         else:
@@ -392,6 +393,15 @@ class WhisperSession:
             f", failed: {event.error}" if event.error else "",
         )
         self._phone.announced.tell(event)
+
+
+def _refused(error: NotFound | Conflict, agent: str) -> ZiwoError:
+    # Which status ZIWO answers in which case is not documented; its words tell when it is about the position.
+    if isinstance(error, Conflict) or "position" in error.message.lower():
+        text = error.message or "our position is not connected"
+        return PositionNotConnected(text, status=error.status, method=error.method, path=error.path)
+    text = f"no agent {agent} to listen to: {error.message}"
+    return AgentNotFound(text, status=error.status, method=error.method, path=error.path)
 
 
 async def _answered(call: Call) -> None:

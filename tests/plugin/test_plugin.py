@@ -139,6 +139,36 @@ def test_a_client_can_run_behind_the_fault_proxy(pytester: pytest.Pytester) -> N
     pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=3)
 
 
+SOUNDING = """
+import pytest
+from ziwo_async import Active, Call, Ringing, Router, Tone
+
+@pytest.mark.ziwo(media=True)
+async def test_the_customer_hears_the_bot(ziwo_world, ziwo_client):
+    router = Router()
+
+    @router.on(Ringing)
+    async def answer(call: Call, event: Ringing) -> None:
+        await call.answer()
+        call.audio.play(Tone(1000))
+
+    ziwo_client.include(router)
+    call = await ziwo_world.customer("+97150000000").dials(ziwo_world.agent("5555"))
+    await call.media_comes_up()
+    for _ in range(10):
+        if (await call.heard_by_customer(0.2)).has(1000):
+            break
+    else:
+        raise AssertionError("nothing was heard")
+"""
+
+
+@pytest.mark.media
+def test_calls_can_carry_sound(pytester: pytest.Pytester) -> None:
+    make(pytester, "auto", SOUNDING)
+    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=1)
+
+
 def test_everything_is_closed_after_the_test(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", CLOSED)
     pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=2)
@@ -148,7 +178,7 @@ def test_a_wrong_marker_is_refused_in_words(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", '@pytest.mark.ziwo(user="x")\nasync def test_it(ziwo_client): ...')
     result = pytester.runpytest_subprocess(timeout=50)
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*the marker ziwo takes agent= and proxy= only*"])
+    result.stdout.fnmatch_lines(["*the marker ziwo takes agent=, proxy= and media= only*"])
 
 
 def test_without_pytest_asyncio_pytest_starts_and_the_fixtures_say_what_is_missing(pytester: pytest.Pytester) -> None:
@@ -173,7 +203,7 @@ def test_the_plugin_is_listed_and_costs_nothing(pytester: pytest.Pytester) -> No
     )
     pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=1)
     result = pytester.runpytest_subprocess("--fixtures", "--markers", "-p", "no:cacheprovider", timeout=50)
-    result.stdout.fnmatch_lines(["*@pytest.mark.ziwo(agent, proxy)*"])
+    result.stdout.fnmatch_lines(["*@pytest.mark.ziwo(agent, proxy, media)*"])
 
 
 async def test_the_projects_own_tests_can_use_them(ziwo_world: object, ziwo_client: object) -> None:

@@ -223,6 +223,10 @@ async def test_a_position_that_is_not_connected(desk: Desk) -> None:
     assert "not connected" in str(await fails(desk, PositionNotConnected))
 
 
+async def test_a_position_that_does_not_exist(desk: Desk) -> None:
+    assert "No such position" in str(await fails(desk, PositionNotConnected, position="mydesk"))
+
+
 async def test_a_phone_that_is_not_started_asks_for_nothing() -> None:
     async with serve() as world, client(world) as ziwo:
         with pytest.raises(ClientClosed, match="not started"):

@@ -19,8 +19,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and the fixtures (a hook of pytest)."""
     config.addinivalue_line(
         "markers",
-        "ziwo(agent, proxy): the agent (ccLogin) that the fixture ziwo_client logs in as, '5555' by default; with "
-        "proxy=True its phone connects through a fault proxy, ziwo_world.proxy",
+        "ziwo(agent, proxy, media): the agent (ccLogin) that the fixture ziwo_client logs in as, '5555' by default; "
+        "with proxy=True its phone connects through a fault proxy, ziwo_world.proxy; with media=True calls carry sound",
     )
     name = "fixtures" if config.pluginmanager.hasplugin("asyncio") else "fixtures_missing"
     config.pluginmanager.register(importlib.import_module(f".{name}", __package__), "ziwo_async_fixtures")

@@ -76,16 +76,17 @@ class ServedWorld(RunningWorld):
 
 @asynccontextmanager
 async def serve(
-    agents: Iterable[str] = ("0011", "5555"), *, options: ServerOptions = FAST_SERVER
+    agents: Iterable[str] = ("0011", "5555"), *, options: ServerOptions = FAST_SERVER, media: bool = False
 ) -> AsyncGenerator[ServedWorld]:
     """Serve a new world on free ports of loopback.
 
     Args:
         agents: ccLogins of the agents.
         options: Settings and delays of the server.
+        media: Whether calls carry sound; needs the extra `media`.
     """
     world = ServedWorld(agents=agents)
-    async with Simulator(world, options=options):
+    async with Simulator(world, options=options, media=media):
         try:
             yield world
         finally:
