@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 import ziwo_async
 from ziwo_async.cli.app import app
 
-from .kit import ROOT, ZIWO, finished
+from .kit import ROOT, ZIWO, clean_environment, finished
 
 
 def test_version() -> None:
@@ -107,7 +107,9 @@ async def test_the_keyring_is_only_loaded_when_it_is_asked() -> None:
 
 def test_an_output_that_ends_early_ends_the_command_quietly() -> None:
     command = f"{shlex.quote(sys.executable)} -m ziwo_async.cli demo --speed 50 | head -2; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=30, env=clean_environment())
+    done = subprocess.run(
+        ["bash", "-c", command], capture_output=True, text=True, timeout=30, env=clean_environment(), check=True
+    )
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     assert done.stdout.splitlines()[-1] == "1"
