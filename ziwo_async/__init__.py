@@ -99,9 +99,12 @@ if TYPE_CHECKING:
         VoiceStopped,
         parse_event,
     )
-    from .media.audio import CallAudio
+    from .media.audio import CallAudio, Levels
     from .media.engine import AiortcMedia
     from .media.frame import AudioFrame
+    from .media.playback import Playback
+    from .media.received import FrameStream
+    from .media.recording import RecordingHandle
     from .media.tone import Tone
     from .media.voice import VoiceActivity
     from .phone.call import Call
@@ -200,9 +203,12 @@ _HOME = {
     "rest.recordings": ("SoundStream",),
     "media.engine": ("AiortcMedia",),
     "media.frame": ("AudioFrame",),
-    "media.audio": ("CallAudio",),
+    "media.audio": ("CallAudio", "Levels"),
     "media.tone": ("Tone",),
     "media.voice": ("VoiceActivity",),
+    "media.playback": ("Playback",),
+    "media.received": ("FrameStream",),
+    "media.recording": ("RecordingHandle",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -274,6 +280,7 @@ __all__ = [
     "FlowReport",
     "FlowViolation",
     "Forbidden",
+    "FrameStream",
     "HandlerFailed",
     "HandlerRejected",
     "Hangup",
@@ -283,6 +290,7 @@ __all__ = [
     "InvalidInstanceName",
     "LedgerError",
     "LedgerStore",
+    "Levels",
     "Listing",
     "Liveness",
     "LoginBlocked",
@@ -303,6 +311,7 @@ __all__ = [
     "Phone",
     "PlaceError",
     "PlaceStore",
+    "Playback",
     "PositionNotConnected",
     "Profile",
     "Progress",
@@ -312,6 +321,7 @@ __all__ = [
     "ReconnectPolicy",
     "Recorder",
     "Recording",
+    "RecordingHandle",
     "RecordingNotReady",
     "Recovering",
     "Reply",
