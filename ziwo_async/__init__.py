@@ -116,15 +116,16 @@ if TYPE_CHECKING:
     from .phone.sqlite import SqliteStore
     from .phone.streams import EventStream, Expectation
     from .phone.transfer import AttendedTransfer
-    from .rest.auth import Credentials
+    from .rest.api import RestApi
+    from .rest.auth import Credentials, CredentialsProvider
     from .rest.envelope import Reply
     from .rest.missed import MissedCalls
     from .rest.models.agent import Agent
-    from .rest.models.cdr import CallFlow, CallResult, Cdr
-    from .rest.models.cti import ClickToCall, CtiCall
+    from .rest.models.cdr import CallFlow, CallResult, Cdr, CdrAgent, CdrCustomer, Emotions
+    from .rest.models.cti import ClickToCall, CtiCall, CtiQueueInfo
     from .rest.models.customer import Customer, CustomerAddress, CustomerNumber, CustomerProfile
     from .rest.models.eavesdrop import EavesdropCall
-    from .rest.models.number import Number
+    from .rest.models.number import LinkType, Number
     from .rest.models.profile import Profile
     from .rest.models.queue import Queue
     from .rest.models.recording import Progress, Recording, SignedUrl
@@ -134,6 +135,7 @@ if TYPE_CHECKING:
     from .rest.models.tracker import CallTracker, CallTrackerLog, HookUrl
     from .rest.models.user import User
     from .rest.models.webrtc import WebrtcConfig
+    from .rest.numbers import number_of_queue
     from .rest.paging import Listing
     from .rest.places import MemoryPlaces, PlaceStore, SqlitePlaces
     from .rest.recordings import SoundStream
@@ -174,17 +176,17 @@ _HOME = {
     "phone.recorder": ("Recorder",),
     "phone.sqlite": ("SqliteStore",),
     "phone.transfer": ("AttendedTransfer",),
-    "rest.auth": ("Credentials",),
+    "rest.auth": ("Credentials", "CredentialsProvider"),
     "rest.envelope": ("Reply",),
     "router": ("Router",),
     "verto.flow": ("FlowChecker", "FlowReport", "Verdict", "check_flow"),
     "rest.missed": ("MissedCalls",),
     "rest.models.agent": ("Agent",),
-    "rest.models.cdr": ("CallFlow", "CallResult", "Cdr"),
-    "rest.models.cti": ("ClickToCall", "CtiCall"),
+    "rest.models.cdr": ("CallFlow", "CallResult", "Cdr", "CdrAgent", "CdrCustomer", "Emotions"),
+    "rest.models.cti": ("ClickToCall", "CtiCall", "CtiQueueInfo"),
     "rest.models.customer": ("Customer", "CustomerAddress", "CustomerNumber", "CustomerProfile"),
     "rest.models.eavesdrop": ("EavesdropCall",),
-    "rest.models.number": ("Number",),
+    "rest.models.number": ("LinkType", "Number"),
     "rest.models.profile": ("Profile",),
     "rest.models.queue": ("Queue",),
     "rest.models.recording": ("Progress", "Recording", "SignedUrl"),
@@ -209,6 +211,8 @@ _HOME = {
     "media.playback": ("Playback",),
     "media.received": ("FrameStream",),
     "media.recording": ("RecordingHandle",),
+    "rest.numbers": ("number_of_queue",),
+    "rest.api": ("RestApi",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -247,6 +251,8 @@ __all__ = [
     "CallTrackerLog",
     "CannotConnect",
     "Cdr",
+    "CdrAgent",
+    "CdrCustomer",
     "ClickToCall",
     "ClientClosed",
     "ConfigError",
@@ -254,7 +260,9 @@ __all__ = [
     "ConnectionLost",
     "Country",
     "Credentials",
+    "CredentialsProvider",
     "CtiCall",
+    "CtiQueueInfo",
     "CustomStatus",
     "Customer",
     "CustomerAddress",
@@ -270,6 +278,7 @@ __all__ = [
     "EavesdropAudit",
     "EavesdropCall",
     "EavesdropTimeout",
+    "Emotions",
     "Event",
     "EventStream",
     "EventsDropped",
@@ -291,6 +300,7 @@ __all__ = [
     "LedgerError",
     "LedgerStore",
     "Levels",
+    "LinkType",
     "Listing",
     "Liveness",
     "LoginBlocked",
@@ -327,6 +337,7 @@ __all__ = [
     "Reply",
     "RequestTimeout",
     "Requesting",
+    "RestApi",
     "RetryPolicy",
     "Ringing",
     "Router",
@@ -370,19 +381,22 @@ __all__ = [
     "ZiwoError",
     "check_flow",
     "exit_code",
+    "number_of_queue",
     "parse_event",
     "same_number",
     "to_e164",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    module = _MODULE_OF.get(name)
-    if module is None:
-        raise AttributeError(f"module 'ziwo_async' has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{module}", __name__), name)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:  # else a misspelt import would pass the type checkers
+
+    def __getattr__(name: str) -> Any:
+        module = _MODULE_OF.get(name)
+        if module is None:
+            raise AttributeError(f"module 'ziwo_async' has no attribute {name!r}")
+        value = getattr(importlib.import_module(f".{module}", __name__), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

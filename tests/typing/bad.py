@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ziwo_async
 from ziwo_async import Active, Call, Destroy, Early, Hangup, Ringing, Router, SessionLost, ZiwoClient
 
 router = Router()
@@ -36,6 +37,7 @@ router.during(SessionLost)  # error
 router.during(Ringing)(sync)  # error
 router.on(Early, when=lambda event: event.nonsense)  # error
 router.on(SessionLost)(ended)
+print(ziwo_async.NoSuchThing)  # error
 
 
 async def reading(client: ZiwoClient, call: Call) -> None:
