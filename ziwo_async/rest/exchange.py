@@ -82,6 +82,7 @@ class Exchange:
         self._borrowed = http
         self._owned: aiohttp.ClientSession | None = None
         self._gate = RateGate(spread=retry.base)
+        self._ended = asyncio.Event()
         self.closed = False
 
     async def send(self, request: Prepared, header: Header | None, *, limit: float) -> Answer:
@@ -172,6 +173,7 @@ class Exchange:
     async def aclose(self) -> None:
         """Close our own session; a borrowed one stays open. Requests under way fail with `ClientClosed`. Idempotent."""
         self.closed = True
+        self._ended.set()
         session, self._owned = self._owned, None
         if session is None:
             return
@@ -180,6 +182,10 @@ class Exchange:
                 await session.close()
         except TimeoutError:
             logger.warning("closing the HTTP session took more than %g s", self._timeouts.close)
+
+    async def until_closed(self) -> None:
+        """Wait until `aclose` is called."""
+        await self._ended.wait()
 
     async def next_chunk(self, chunks: AsyncIterator[bytes], url: URL) -> bytes | None:
         """Read on in a body (used by `Body`); None at its end."""

@@ -262,6 +262,10 @@ class Transport:
         """Close our own session; a borrowed one stays open. Requests under way fail with `ClientClosed`. Idempotent."""
         await self._exchange.aclose()
 
+    async def until_closed(self) -> None:
+        """Wait until `aclose` is called: for those who pause between requests."""
+        await self._exchange.until_closed()
+
     # --- credentials ----------------------------------------------------------------------------------------------
 
     def _key(self, request: Prepared) -> Header:
