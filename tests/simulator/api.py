@@ -23,6 +23,7 @@ class Api:
     """Requests with the token of one user (or none)."""
 
     def __init__(self, sim: Simulator, http: aiohttp.ClientSession, user: SimAgent | None) -> None:
+        self.sim = sim
         self.http = http
         self.headers: dict[str, str] = {}
         if user is not None:

@@ -20,6 +20,8 @@ _TEXTS = (
     "errorPlayback",
 )
 _MILLISECONDS = ("startRequestTimeout", "endRequestTimeout")
+_LONGEST_TIME = 9
+"""Digits of a number of milliseconds."""
 _LOGS = 10_000
 
 
@@ -182,7 +184,7 @@ def _settings(fields: Mapping[str, object]) -> dict[str, str | int | None]:
             found[name] = None if value is None else str(value) or None
         elif name in _MILLISECONDS:
             text = "" if value is None else str(value)
-            if text and not (text.isascii() and text.isdigit()):
+            if text and not (text.isascii() and text.isdigit() and len(text) <= _LONGEST_TIME):
                 raise SimulatorError(f"{name} must be a number of milliseconds")
             found[name] = int(text) if text else None
         elif name != "name":

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 from aiohttp import web
 
 from ...verto.frames import JsonObject
+from .body import read_fields
 from .envelopes import Answer, Refused
 
 if TYPE_CHECKING:
@@ -18,15 +18,21 @@ if TYPE_CHECKING:
     from ..world import World
     from .server import Rest
 
-__all__ = ["Access", "Ask", "Handler", "Route"]
+__all__ = ["Access", "Ask", "Handler", "Route", "whole_number"]
 
 T = TypeVar("T")
 
 _DAY = timedelta(days=1)
+_LONGEST_NUMBER = 18
 
 Handler: TypeAlias = "Callable[[Ask], Awaitable[Answer]]"
 Access: TypeAlias = Literal["open", "token", "key", "recording"]
 """Who may ask: anybody; who has an access token (header); the CTI `api_key`; a token in header or query."""
+
+
+def whole_number(text: str) -> int | None:
+    """A number as the API takes it: decimal digits, and few enough for the 64 bits of a data base."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _LONGEST_NUMBER else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +105,10 @@ class Ask:
         text = self.text(name)
         if not text:
             return None
-        if not (text.isascii() and text.isdigit()):
+        found = whole_number(text)
+        if found is None:
             raise Refused(400, f"{name} must be a number")
-        return int(text)
+        return found
 
     def flag(self, name: str) -> bool | None:
         """A parameter that is true or false; None when it is missing or empty."""
@@ -115,8 +122,10 @@ class Ask:
     def period(self) -> tuple[float, float]:
         """`fromDate`, `toDate` (both days included, in UTC), `fromTime`, `toTime`, in seconds since the epoch."""
         begin, end = self._day("fromDate"), self._day("toDate")
-        begins = float("-inf") if begin is None else (begin + self._clock_time("fromTime", timedelta())).timestamp()
-        ends = float("inf") if end is None else (end + self._clock_time("toTime", _DAY)).timestamp()
+        from_time, to_time = self._clock_time("fromTime", timedelta()), self._clock_time("toTime", _DAY)
+        # In seconds, because the day after the last one that there is has no date.
+        begins = float("-inf") if begin is None else begin.timestamp() + from_time.total_seconds()
+        ends = float("inf") if end is None else end.timestamp() + to_time.total_seconds()
         return begins, ends
 
     def _day(self, name: str) -> datetime | None:
@@ -179,10 +188,4 @@ class Ask:
 
     async def fields(self) -> JsonObject:
         """The body: a form or a JSON object."""
-        if self.http.content_type == "application/json":
-            try:
-                body: Any = await self.http.json()
-            except (json.JSONDecodeError, UnicodeDecodeError):
-                raise Refused(400, "Invalid JSON") from None
-            return cast("JsonObject", body) if isinstance(body, dict) else {}
-        return dict(await self.http.post())
+        return await read_fields(self.http)

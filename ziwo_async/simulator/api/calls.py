@@ -9,7 +9,7 @@ from ...verto.frames import JsonObject
 from ..customers import same_number
 from ..history import Cdr
 from . import rows
-from .ask import Ask, Route
+from .ask import Ask, Route, whole_number
 from .cdr_rows import cdr
 from .envelopes import Page, Refused
 
@@ -72,8 +72,8 @@ def _filters(ask: Ask) -> list[Callable[[Cdr], bool]]:
 
 async def one_call(ask: Ask) -> JsonObject:
     """One record, by its number."""
-    text = ask.named("id")
-    found = ask.world.history.by_id(int(text)) if text.isascii() and text.isdigit() else None
+    number = whole_number(ask.named("id"))
+    found = None if number is None else ask.world.history.by_id(number)
     if found is None:
         raise Refused(404, "No such call")
     return cdr(found, ask.world, ask.many("dataset"))

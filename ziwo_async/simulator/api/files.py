@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["send_bytes"]
 
 _CHUNK = 64 * 1024
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 async def send_bytes(request: web.Request, data: bytes, content_type: str, faults: HttpFaults) -> web.StreamResponse:

@@ -201,7 +201,7 @@ class Rest:
         given = ask.http.headers.get("api_key") or ask.text("api_key")
         if not given:
             given = str((await ask.fields()).get("api_key", ""))
-        if not hmac.compare_digest(given.encode(), self.world.cti_key.encode()):
+        if not hmac.compare_digest(given.encode(errors="surrogatepass"), self.world.cti_key.encode()):
             raise Refused(401, "Invalid api_key")
 
     def _user(self, request: web.Request, *, query: bool = False) -> SimAgent | None:

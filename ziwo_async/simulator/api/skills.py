@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...verto.frames import JsonObject
 from . import rows
-from .ask import Ask, Route
+from .ask import Ask, Route, whole_number
 from .envelopes import Page, Refused
 
 if TYPE_CHECKING:
@@ -25,10 +25,10 @@ async def add(ask: Ask) -> JsonObject:
     """Put an agent into a queue."""
     agent, fields = _agent(ask), await ask.fields()
     queue = _queue(ask, str(fields.get("queue")))
-    priority = str(fields.get("priority", "1"))
-    if not (priority.isascii() and priority.isdigit()):
+    priority = whole_number(str(fields.get("priority", "1")))
+    if priority is None:
         raise Refused(400, "priority must be a number")
-    queue.priorities[agent.id] = int(priority)
+    queue.priorities[agent.id] = priority
     if agent not in queue.agents:
         queue.agents.append(agent)
         ask.world.agent_changed()
