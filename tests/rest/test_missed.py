@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sqlite3
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from ziwo_async.errors import (
     PlaceError,
     TokenExpired,
 )
-from ziwo_async.rest import history, missed
+from ziwo_async.rest import history, missed, places
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.missed import MissedCalls
 from ziwo_async.rest.places import MemoryPlaces, Place, SqlitePlaces
@@ -392,6 +393,57 @@ async def test_a_long_absence_is_made_up_for_in_windows(desk, archive, monkeypat
     assert max(int(q["skip"]) for q in archive.queries) <= 200
 
 
+# --- the future -----------------------------------------------------------------------------------------------------
+
+YEAR = timedelta(days=365)
+
+
+async def test_a_call_of_the_future_does_not_end_the_feed(desk, archive, caplog):
+    archive.rows = [row(99, NOON + YEAR)]
+    archive.appear(3, ended(1, 3), ended(2, 2, 250))
+    assert await desk.read() == [99, 2, 1]
+    archive.appear(archive.requests + 2, ended(3, archive.requests + 2))
+    assert await desk.read() == [3]  # nor after a restart
+    assert desk.place.newest < NOON + timedelta(days=1)
+    assert f"call {call_id(99)} starts in the future" in caplog.text
+    assert caplog.text.count("in the future") == 2  # once for each feed, not with each look
+
+
+async def test_a_call_of_the_future_among_too_many(desk, archive, monkeypatch):
+    monkeypatch.setattr(missed, "WINDOW", 5)
+    monkeypatch.setattr(history, "WINDOW", 5)
+    archive.rows = [row(99, NOON + YEAR), *(ended(n, -n) for n in range(1, 20))]
+    archive.appear(30, ended(100, 29))
+    assert set(await desk.read(since=timedelta(hours=1))) == {*range(1, 20), 99, 100}
+    assert desk.place.horizon < NOON + timedelta(days=1)
+
+
+async def test_a_stored_place_in_the_future_is_healed(desk, archive, caplog):
+    await desk.read(since=NOON - timedelta(hours=1))
+    (name,) = desk.store._texts
+    ruined = Place(floor=NOON - timedelta(hours=1), newest=NOON + YEAR, horizon=NOON + YEAR - OVERLAP)
+    await desk.store.save(name, ruined.to_json())
+    archive.rows = [ended(1, -40), row(99, NOON + YEAR)]
+    archive.appear(archive.requests + 2, ended(2, archive.requests + 2))
+    assert await desk.read() == [1, 99, 2]
+    assert caplog.text.count("the stored place was in the future; going on 5:00:00 back") == 1
+    assert desk.place.horizon < NOON
+
+
+async def test_a_duration_that_no_calendar_has_room_for(desk, archive):
+    archive.rows = [{**ended(1, 0), "endedAt": None, "duration": 10**12}]
+    archive.appear(2, ended(2, 2))
+    assert await desk.read(since=NOON - MINUTE) == [1, 2]
+
+
+async def test_too_many_calls_and_one_without_a_start(desk, archive, monkeypatch):
+    monkeypatch.setattr(missed, "WINDOW", 5)
+    archive.keeps_order = False  # the small server cannot sort what has no start
+    archive.days_by = "endedAt"
+    archive.rows = [{**ended(99, -1), "startedAt": None}, *(ended(n, -n) for n in range(1, 20))]
+    assert set(await desk.read(since=timedelta(hours=1))) == set(range(1, 20))
+
+
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
@@ -437,6 +489,21 @@ async def test_a_server_that_is_away(archive):
     await transport.aclose()
     with pytest.raises(ClientClosed):
         await anext(desk.feed())
+
+
+async def test_closing_the_client_ends_a_feed_that_pauses(archive):
+    async with desk_of(archive) as desk:
+        pausing = asyncio.Event()
+
+        async def sleep(seconds: float) -> None:
+            pausing.set()
+            await asyncio.Event().wait()
+
+        waiting = asyncio.create_task(anext(desk.feed(sleep=sleep)))
+        await pausing.wait()
+        await desk._transport.aclose()
+        with pytest.raises(ClientClosed):
+            await asyncio.wait_for(waiting, 5)
 
 
 @pytest.mark.parametrize(
@@ -491,16 +558,64 @@ async def test_a_store_that_cannot_be_read(desk, archive):
         await anext(desk.feed())
 
 
-async def test_a_store_that_does_not_answer(desk, monkeypatch):
+async def test_a_store_that_does_not_answer_is_asked_again(desk, archive, monkeypatch, caplog):
     monkeypatch.setattr(missed, "_STORE_SECONDS", 0.01)
 
     class Stuck(MemoryPlaces):
-        async def load(self, name: str) -> str | None:
-            await asyncio.Event().wait()
-            return None
+        loads = 0
 
-    with pytest.raises(PlaceError, match="no answer"):
-        await anext(desk.feed(store=Stuck()))
+        async def load(self, name: str) -> str | None:
+            self.loads += 1
+            if self.loads < 3:
+                await asyncio.Event().wait()
+            return await super().load(name)
+
+    archive.rows = [ended(1, 0)]
+    desk.store = Stuck()
+    assert await desk.read(since=NOON) == [1]
+    assert caplog.text.count("no answer within 0.01 s; trying again") == 2
+
+
+async def test_a_store_that_is_locked_for_a_while(desk, archive, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(places, "_BUSY_SECONDS", 0.01)
+    backup = sqlite3.connect(tmp_path / "p", isolation_level=None)
+    (tmp_path / "p").chmod(0o600)
+
+    async def sleep(seconds: float) -> None:
+        if backup.in_transaction and len(desk.watch.slept) == 2:
+            backup.execute("ROLLBACK")
+        await desk.watch.sleep(seconds)
+
+    backup.execute("BEGIN EXCLUSIVE")
+    archive.appear(1, ended(1, 1, 9), ended(2, 1, 5))
+    feed = desk.feed(store=SqlitePlaces(tmp_path / "p"), sleep=sleep)
+    assert (await anext(feed)).id == 1  # the file could not even be opened for three tries
+    assert len(desk.watch.slept) == 3
+    desk.watch.slept.clear()
+    backup.execute("BEGIN EXCLUSIVE")  # the first call cannot be stored, so the second one waits
+    assert (await anext(feed)).id == 2
+    assert len(desk.watch.slept) == 3
+    await feed.aclose()
+    backup.close()
+    assert "locked; trying again" in caplog.text
+
+
+async def test_a_feed_begins_when_it_was_first_asked(desk, archive):
+    class Away(MemoryPlaces):
+        loads = 0
+
+        async def load(self, name: str) -> str | None:
+            self.loads += 1
+            if self.loads < 3:
+                archive.requests += 1  # a minute passes
+                error = PlaceError("away")
+                error.retryable = True
+                raise error
+            return await super().load(name)
+
+    archive.rows = [ended(1, 1, 0), ended(2, -1, 0)]  # one of them missed while the store was away
+    desk.store = Away()
+    assert await desk.read() == [1]
 
 
 async def test_a_store_that_fails_for_a_moment_loses_nothing(desk, archive):
@@ -521,7 +636,7 @@ async def test_a_store_that_fails_for_a_moment_loses_nothing(desk, archive):
         await anext(feed)
     store.full = False
     assert (await anext(feed)).id == 2
-    assert set(desk.place.given) == set()
+    assert set(desk.place.given) == {call_id(1)}
     with pytest.raises(Enough):
         await anext(feed)
     assert set(desk.place.given) == {call_id(1), call_id(2)}

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ziwo_async.errors import ConfigError, PlaceError, ZiwoError
+from ziwo_async.rest import places as places_module
 from ziwo_async.rest.models.cdr import Cdr
 from ziwo_async.rest.places import MemoryPlaces, Place, SqlitePlaces
 
@@ -163,6 +164,37 @@ async def test_a_file_that_breaks_later(tmp_path):
         await places.save("a", "two")
 
 
+@pytest.mark.parametrize("opened", [False, True])
+async def test_a_locked_file_is_worth_another_try(tmp_path, monkeypatch, opened):
+    monkeypatch.setattr(places_module, "_BUSY_SECONDS", 0.01)
+    places = SqlitePlaces(tmp_path / "p")
+    if opened:
+        await places.save("a", "one")
+    else:
+        (tmp_path / "p").touch(mode=0o600)
+    backup = sqlite3.connect(tmp_path / "p", isolation_level=None)
+    backup.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(PlaceError, match="locked") as caught:
+        await places.save("a", "two")
+    assert caught.value.retryable
+    assert caught.value.__cause__ is None
+    backup.execute("ROLLBACK")
+    backup.close()
+    await places.save("a", "two")
+    assert await places.load("a") == "two"
+
+
+async def test_a_damaged_file_is_not_worth_another_try(tmp_path):
+    places = SqlitePlaces(tmp_path / "p")
+    await places.save("a", "one")
+    other = sqlite3.connect(tmp_path / "p", isolation_level=None)
+    other.execute("UPDATE places SET place = ?", (b"one",))
+    other.close()
+    with pytest.raises(PlaceError, match="no text") as caught:
+        await places.load("a")
+    assert not caught.value.retryable
+
+
 def test_the_error_is_one_of_ours():
     assert issubclass(PlaceError, ZiwoError)
 
@@ -219,15 +251,38 @@ def test_what_a_place_forgets():
     for number, minutes in enumerate((0, 30, 90)):
         call = cdr(number, NOON + timedelta(minutes=minutes))
         place.handled(call)
-        place.passed(call)
+        place.passed(call, NOON + 2 * HOUR)
     assert place.newest == NOON + timedelta(minutes=90)
     place.leave(place.newest - HOUR)
     assert len(place.given) == 2
     assert not any(place.wants(cdr(n, NOON + timedelta(minutes=m))) for n, m in ((0, 0), (1, 30), (2, 90)))
     place.leave(NOON)  # never back
     assert place.horizon == NOON + timedelta(minutes=30)
-    place.passed(cdr(3, NOON))
+    place.passed(cdr(3, NOON), NOON + 2 * HOUR)
     assert place.newest == NOON + timedelta(minutes=90)
+
+
+def test_no_call_takes_a_place_into_the_future():
+    place = Place.at(NOON, HOUR)
+    place.passed(cdr(1, NOON + timedelta(days=9)), NOON + HOUR)
+    assert place.newest == NOON + HOUR
+    place.passed(cdr(2, NOON + timedelta(days=9)), NOON - HOUR)  # a clock that was set back
+    assert place.newest == NOON + HOUR
+
+
+def test_a_place_in_the_future_is_healed():
+    place = Place(floor=NOON, newest=NOON + 30 * HOUR, horizon=NOON + 24 * HOUR)
+    assert not place.heal(NOON - HOUR, HOUR)  # a clock that shows a time before the feed began is wrong
+    assert place.horizon == NOON + 24 * HOUR
+    assert place.heal(NOON + 3 * HOUR, HOUR)
+    assert (place.newest, place.horizon) == (NOON + 3 * HOUR, NOON + 2 * HOUR)
+    assert not place.heal(NOON + 3 * HOUR, HOUR)
+
+
+def test_an_absurd_duration_is_none():
+    place = Place.at(NOON, HOUR)
+    assert place.wants(cdr(1, NOON, endedAt=None, duration=10**12))
+    assert not place.wants(cdr(2, NOON - timedelta(seconds=1), endedAt=None, duration=10**12))
 
 
 def test_a_place_holds_no_phone_numbers():

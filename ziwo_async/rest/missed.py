@@ -2,7 +2,8 @@
 
 A CDR appears when its call ENDS, and the history is sorted by when calls STARTED: a long call appears behind others
 that were given long ago. So each look goes back by the longest time that a call may last, the overlap, and calls that
-were given are recognised by their ids. Only server times are compared with each other: the clocks need not agree.
+were given are recognised by their ids. Only server times are compared with each other, so the clocks need not agree;
+but no record takes the feed farther than our own clock: one with a start in the future would end it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ _BACKOFF_BASE = 2.0
 _BACKOFF_CAP = 300.0
 _MOST_DOUBLINGS = 10
 _MOST_UNREADABLE = 5
+_SKEW = timedelta(hours=1)  # so far clocks may differ without a word
 _NOTHING = timedelta()
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _AFTER_ALL = datetime.max.replace(tzinfo=UTC)
@@ -58,12 +60,13 @@ class MissedCalls:
     no other. So handle a call in the loop's body, and be ready to see the last one twice.
 
     **Failures.** What network and server do wrong is logged, and tried again after a pause (full jitter, up to five
-    minutes). Wrong credentials and missing permission raise, and so does an answer that could not be read five times in
-    a row; the feed can be iterated again afterwards and has lost nothing. Cancelling a wait, as `asyncio.timeout` does,
-    is fine as well. An instance is for one task.
+    minutes); so is a store that is locked or does not answer. Wrong credentials and missing permission raise, and so
+    does an answer that could not be read five times in a row; the feed can be iterated again afterwards and has lost
+    nothing. Cancelling a wait, as `asyncio.timeout` does, is fine as well. An instance is for one task.
 
     **Limits.** A call that lasts longer than `overlap` may be overlooked, and one without a time of start is. The times
-    are the server's, but for `since`, which is taken from this machine's clock when it is None or a time back.
+    are the server's, but for `since`, which is taken from this machine's clock when it is None or a time back. A call
+    that starts in the future by this machine's clock is given, and else ignored.
     """
 
     def __init__(
@@ -120,6 +123,8 @@ class MissedCalls:
         self._rng = rng or random.Random()  # noqa: S311 - jitter
         self._stored_as = ""
         self._saved = ""
+        self._began: datetime | None = None
+        self._warned = False
         self._place: Place | None = None
         self._look: AsyncGenerator[Cdr] | None = None
         self._failures = 0
@@ -178,8 +183,21 @@ class MissedCalls:
         # than one whole pause.
         left = min(self._pause, self._paused_at + self._pause - self._clock())
         if left > 0:
-            await self._sleep(left)
+            await self._sleep_or_close(left)
         self._pause = 0.0
+
+    async def _sleep_or_close(self, seconds: float) -> None:
+        """Sleep, but no longer than the client is open: the next request then says that it is closed."""
+        sleeping = asyncio.ensure_future(self._sleep(seconds))
+        closing = asyncio.ensure_future(self._transport.until_closed())
+        try:
+            await asyncio.wait((sleeping, closing), return_when=asyncio.FIRST_COMPLETED)
+            if sleeping.done():
+                sleeping.result()
+        finally:
+            sleeping.cancel()
+            closing.cancel()
+            await asyncio.gather(sleeping, closing, return_exceptions=True)
 
     def _backoff(self, error: ZiwoError) -> float:
         """Tell how long to wait after a failure; raise it when waiting does not help."""
@@ -199,6 +217,8 @@ class MissedCalls:
 
     async def _begin(self) -> Place:
         """Find the place where the feed goes on, or begins."""
+        # Of the first try: what is missed while later ones fail is not left out.
+        now = self._began = self._began or self._now()
         if self._user is None:
             reply = await self._transport.request("GET", "/profile")
             profile = parse(Profile, reply, method="GET", path="/profile")
@@ -208,7 +228,6 @@ class MissedCalls:
         text = await self._in_time(self._store.load(self._stored_as))
         if text is not None:
             return self._read(text)
-        now = datetime.fromtimestamp(self._clock(), UTC)
         try:
             since = (
                 self._since.astimezone(UTC) if isinstance(self._since, datetime) else now - (self._since or _NOTHING)
@@ -240,7 +259,28 @@ class MissedCalls:
                 return await working
         except TimeoutError:
             pass
-        raise PlaceError(f"the store of the feed {self._name!r} gave no answer within {_STORE_SECONDS:g} s")
+        error = PlaceError(f"the store of the feed {self._name!r} gave no answer within {_STORE_SECONDS:g} s")
+        error.retryable = True
+        raise error
+
+    # --- time -----------------------------------------------------------------------------------------------------
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._clock(), UTC)
+
+    def _heal(self, place: Place, now: datetime) -> None:
+        if place.heal(now, self._overlap):
+            text = "missed calls: the stored place was in the future; going on %s back, so calls may come again"
+            _log.warning(text, self._overlap)
+
+    def _pass(self, place: Place, cdr: Cdr, now: datetime) -> None:
+        place.passed(cdr, now)
+        if not self._warned and cdr.start is not None and cdr.start - now > _SKEW:
+            self._warned = True  # once: the record comes with every look
+            text = (
+                "missed calls: call %s starts in the future (%s); is a clock wrong? The feed goes on by this machine's"
+            )
+            _log.warning(text, cdr.key, cdr.start)
 
     # --- one look at the history ----------------------------------------------------------------------------------
 
@@ -248,24 +288,26 @@ class MissedCalls:
         """Look at the history once, and give what is new. Being asked for the next one, the last one is handled."""
         if self._place is None:
             self._place = await self._begin()
-        place = self._place
+        place, now = self._place, self._now()
+        self._heal(place, now)
+        await self._save(place)  # what failed to be stored: no other call is given before that
         # Not as far as this look sees, but as the one before saw: what moved to another page while we read, and was
         # overlooked, is found by the next look.
         horizon = place.newest - self._overlap
-        async with aclosing(self._ascending(place.horizon)) as calls:
+        async with aclosing(self._ascending(place.horizon, now)) as calls:
             async for cdr, safe in calls:
                 wanted = place.wants(cdr)
                 if wanted:
                     yield cdr
                     place.handled(cdr)
-                place.passed(cdr)
+                self._pass(place, cdr, now)
                 if wanted:
                     place.leave(safe)
                     await self._save(place)
         place.leave(horizon)
         await self._save(place)
 
-    async def _ascending(self, horizon: datetime) -> AsyncGenerator[tuple[Cdr, datetime]]:
+    async def _ascending(self, horizon: datetime, now: datetime) -> AsyncGenerator[tuple[Cdr, datetime]]:
         """Give all calls since the horizon in order of their start, each with where the horizon may be after it."""
         tail = await self._tail(horizon)
         if tail.whole:
@@ -273,10 +315,10 @@ class MissedCalls:
                 yield cdr, horizon
             return
         # No farther than the tail went: a call that ends while we read is behind that at most by the overlap.
-        top = max(_start(cdr) for cdr in tail.calls.values())
+        top = min(now, max(_start(cdr) for cdr in tail.calls.values()))
         query = HistoryQuery(period=Period.of(horizon, None), size=self._page_size)
         async for cdr in read_history(self._transport, query):
-            yield cdr, min(_start(cdr), top) - self._overlap
+            yield cdr, horizon if cdr.start is None else min(cdr.start, top) - self._overlap
 
     async def _tail(self, horizon: datetime) -> _Tail:
         """Collect the calls since the horizon, from the newest backwards. Not whole when there are too many."""

@@ -30,7 +30,7 @@ class Place:
 
     Attributes:
         floor: Calls that ended earlier are not meant.
-        newest: The latest start that the feed has come by.
+        newest: The latest start that the feed has come by; never later than it was then.
         horizon: Calls that started earlier are done with; where the next look goes back to.
         given: Missed calls that were given and started at the horizon or later, by key.
     """
@@ -55,17 +55,35 @@ class Place:
         start = cdr.start
         if not cdr.missed or start is None or start < self.horizon or cdr.key in self.given:
             return False
-        return (cdr.end or start + (cdr.duration or timedelta())) >= self.floor
+        return _end(cdr, start) >= self.floor
 
     def handled(self, cdr: Cdr) -> None:
         """Note that a call was given, and that the program has done with it what it does."""
         assert cdr.start is not None
         self.given[cdr.key] = cdr.start
 
-    def passed(self, cdr: Cdr) -> None:
-        """Note that the feed has come by a call, given or not."""
-        if cdr.start is not None and cdr.start > self.newest:
-            self.newest = cdr.start
+    def passed(self, cdr: Cdr, now: datetime) -> None:
+        """Note that the feed has come by a call, given or not.
+
+        Args:
+            cdr: The call. One with a start in the future must not take the horizon there: calls of today would be lost.
+            now: The present. A clock that is slow costs longer looks, and no call.
+        """
+        if cdr.start is not None:
+            self.newest = max(self.newest, min(cdr.start, now))
+
+    def heal(self, now: datetime, overlap: timedelta) -> bool:
+        """Come back from the future, where no call would ever be found; tell whether that was necessary.
+
+        Args:
+            now: The present. It is not believed when it is before the feed's own beginning.
+            overlap: How long a call may last.
+        """
+        if self.horizon <= now or now < self.floor:
+            return False
+        self.newest = now
+        self.horizon = now - overlap
+        return True
 
     def leave(self, horizon: datetime) -> None:
         """Be done with what started earlier, and forget it."""
@@ -187,7 +205,7 @@ class SqlitePlaces:
 
         Raises:
             ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
-            PlaceError: The file cannot be read.
+            PlaceError: The file cannot be read; `retryable` while another program has it locked.
         """
         return await asyncio.to_thread(self._load, name)
 
@@ -200,7 +218,7 @@ class SqlitePlaces:
 
         Raises:
             ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
-            PlaceError: The file cannot be written.
+            PlaceError: The file cannot be written; `retryable` while another program has it locked.
         """
         await asyncio.to_thread(self._save, name, text)
 
@@ -210,8 +228,12 @@ class SqlitePlaces:
             try:
                 row = db.execute("SELECT place FROM places WHERE name = ?", (name,)).fetchone()
             except sqlite3.Error as error:
-                raise PlaceError(f"the file of places {self._path} cannot be read: {error}") from None
-        return None if row is None else str(row[0])
+                raise self._failed("read", error) from None
+        if row is None:
+            return None
+        if not isinstance(row[0], str):
+            raise PlaceError(f"the file of places {self._path} cannot be read: the place is no text")
+        return row[0]
 
     def _save(self, name: str, text: str) -> None:
         with self._lock:
@@ -223,7 +245,7 @@ class SqlitePlaces:
                     (name, text),
                 )
             except sqlite3.Error as error:
-                raise PlaceError(f"the file of places {self._path} cannot be written: {error}") from None
+                raise self._failed("written", error) from None
 
     def _opened(self) -> sqlite3.Connection:
         if self._db is not None:
@@ -241,10 +263,30 @@ class SqlitePlaces:
         except (OSError, sqlite3.Error, RuntimeError) as error:  # RuntimeError: there is no home folder
             if db is not None:
                 db.close()
+            if _is_locked(error):
+                raise self._failed("opened", error) from None
             raise ConfigError(f"the file of places {self._path} cannot be used: {error}") from None
         self._db = db
         self._finalizer = weakref.finalize(self, db.close)
         return db
+
+    def _failed(self, what: str, error: Exception) -> PlaceError:
+        failed = PlaceError(f"the file of places {self._path} cannot be {what}: {error}")
+        failed.retryable = _is_locked(error)
+        return failed
+
+
+def _is_locked(error: Exception) -> bool:
+    # The low byte is the kind of failure, the rest says more about it.
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+def _end(cdr: Cdr, start: datetime) -> datetime:
+    try:
+        return cdr.end or start + (cdr.duration or timedelta())
+    except OverflowError:  # an absurd duration is none
+        return start
 
 
 def _default_path() -> Path:
