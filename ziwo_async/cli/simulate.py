@@ -18,15 +18,13 @@ from .. import EXIT_CODES
 from ..simulator import SimAgent, SimCall, Simulator, WaitedInVain, World
 from .running import fail, run
 from .screen import Screen
+from .simulated import ANSWERS, BUSY, CALLERS, ECHO, RING, SILENT, add_tracker, make_world
 
 __all__ = ["simulate"]
 
 API_PORT = 8055
 """Where the contact centre listens by default, so that its address can be written down."""
-_CALLERS = ("+971500000101", "+971500000102", "+971500000103", "+971500000104")
-_ANSWERS, _BUSY, _SILENT, _ECHO = "+971500000001", "+971500000002", "+971500000003", "9196"
 _TALK = 4.0
-_RING = 20.0
 _BREATH = 0.3
 
 
@@ -40,14 +38,30 @@ def simulate(
     media: Annotated[
         bool, typer.Option("--media", help="Calls have sound: each customer is a tone. Needs the extra `media`.")
     ] = False,
+    plain_agents: Annotated[
+        bool,
+        typer.Option("--plain-agents", help="Agents have no rights, as at most contact centres; the admin has all."),
+    ] = False,
+    slow: Annotated[
+        float, typer.Option(min=0.0, max=3600.0, metavar="SECONDS", help="How late each answer of the REST API is.")
+    ] = 0.0,
+    flaky: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Each n-th request to the REST API fails with HTTP 503.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Only the addresses and logins, as one JSON object.")] = False,
 ) -> None:
-    """Serve a contact centre on 127.0.0.1 until Ctrl-C; customers keep calling the agents that are connected."""
-    agents = tuple(dict.fromkeys(agent or ["5555", "0011"]))
+    """Serve a contact centre on 127.0.0.1 until Ctrl-C; customers keep calling the agents that are connected.
+
+    It has queues, numbers, a call tracker, customers and a history. Every agent may do what an admin may, and listen
+    to calls, unless you say --plain-agents.
+    """
+    world = make_world(tuple(dict.fromkeys(agent or ["5555", "0011"])), rights=() if plain_agents else None)
     try:
-        simulator = Simulator(make_world(agents), port=port, verto_port=verto_port, media=media)
+        simulator = Simulator(world, port=port, verto_port=verto_port, media=media)
     except ImportError as error:
         fail(str(error), EXIT_CODES["configuration"])
+    simulator.faults.slow_http(slow)
+    simulator.faults.flaky_http(flaky or 0)
     run(_simulate(simulator, calls_every, json))
 
 
@@ -57,36 +71,32 @@ async def _simulate(simulator: Simulator, calls_every: float, json: bool) -> int
             await stack.enter_async_context(simulator)
         except OSError as error:
             fail(f"cannot listen: {error.strerror or error}; try --port 0", EXIT_CODES["connection"])
+        add_tracker(simulator)
         sys.stdout.write((jsonlib.dumps(addresses(simulator)) if json else welcome(simulator)) + "\n")
         sys.stdout.flush()
         await _keep_calling(simulator.world, calls_every, None if json else Screen())
     return EXIT_CODES["stopped"]
 
 
-def make_world(agents: tuple[str, ...]) -> World:
-    """A contact centre with these agents, and customers that behave in different ways when called."""
-    world = World(agents=agents)
-    world.customer(_ANSWERS).will(ring=1.0, answer_after=2.0)
-    world.customer(_BUSY).is_busy(after=1.0)
-    world.customer(_SILENT).never_answers(after=_RING, early_media=True)
-    return world
-
-
 def addresses(simulator: Simulator) -> dict[str, object]:
     """What a program needs to log in."""
+    admin = _admin(simulator.world)
     return {
         "api_url": simulator.api_url,
         "verto_url": simulator.verto_url,
+        "api_key": simulator.world.cti_key,
         "agents": [
             {"agent": agent.ccLogin, "username": agent.username, "password": agent.password}
             for agent in simulator.world.agents
         ],
+        "admin": {"username": admin.username, "password": admin.password},
     }
 
 
 def welcome(simulator: Simulator) -> str:
     """How to log in, for people; the `export` lines can be pasted."""
     first, *others = simulator.world.agents
+    admin = _admin(simulator.world)
     lines = [
         f"A contact centre on this machine: {simulator.api_url} (Ctrl-C ends it).",
         "In another terminal:",
@@ -95,23 +105,32 @@ def welcome(simulator: Simulator) -> str:
         f"export ZIWO_USERNAME={first.username}",
         f"export ZIWO_PASSWORD={first.password}",
         "",
-        "and then your bot, or: ziwo listen, or: ziwo dial NUMBER",
+        "and then your bot, or: ziwo listen, or: ziwo history, or: ziwo dial NUMBER",
         "",
-        f"  {_ANSWERS}  answers          {_BUSY}  is busy",
-        f"  {_SILENT}  never answers    {_ECHO:<13}  the echo test",
+        f"  {ANSWERS}  answers          {BUSY}  is busy",
+        f"  {SILENT}  never answers    {ECHO:<13}  the echo test",
+        "",
+        f"  CTI, for every agent's phone: export ZIWO_API_KEY={simulator.world.cti_key}",
     ]
     lines += [f"  agent {agent.ccLogin}: {agent.username}, {agent.password}" for agent in others]
+    lines.append(f"  admin, who has no phone: {admin.username}, {admin.password}")
+    if not first.rights:
+        lines.append("  The agents have no rights: what is for admins, and to listen to calls, is refused (403).")
     return "\n".join([*lines, ""])
+
+
+def _admin(world: World) -> SimAgent:
+    return next(user for user in world.users if not user.ccLogin)
 
 
 async def _keep_calling(world: World, every: float, console: Console | None) -> None:
     if every == 0:
         await asyncio.Event().wait()
     async with asyncio.TaskGroup() as calls:
-        for number in itertools.cycle(_CALLERS):
+        for number in itertools.cycle(CALLERS):
             agent = await _someone_free(world)
             customer = world.customer(number).hangs_up_after(_TALK)
-            call = await customer.dials(agent, ring_timeout=_RING)
+            call = await customer.dials(agent, ring_timeout=RING)
             calls.create_task(_watch(call, number, agent, console))
             await asyncio.sleep(every)
 
@@ -140,7 +159,7 @@ async def _watch(call: SimCall, number: str, agent: SimAgent, console: Console |
     _tell(console, f"{number} calls agent {agent.ccLogin}")
     outcome = "not answered"
     try:
-        await call.reaches("active", _RING + 5)
+        await call.reaches("active", RING + 5)
         outcome = "over"
         _tell(console, f"{number} talks to agent {agent.ccLogin}")
         await call.reaches("ended", 3600.0)
