@@ -273,7 +273,7 @@ class ZiwoClient(RestApi):
             async with asyncio.timeout(self._timeouts.close):
                 if self._connected_position:
                     await self.agent.logout()
-                await self._transport.logout()
+                await self._transport.logout(for_good=True)
         except (ZiwoError, TimeoutError) as error:
             _log.debug("the log-out did not work out: %s", error)
         finally:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiohttp import web
 
-from ziwo_async.errors import BadArgument, CannotConnect, ConfigError, DecodeError, NotFound
+from ziwo_async.errors import (
+    ApiError,
+    BadArgument,
+    CannotConnect,
+    ConfigError,
+    DecodeError,
+    NotFound,
+    RequestTimeout,
+)
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.monitor import MonitorResource
 from ziwo_async.rest.static import StaticResource
@@ -103,6 +113,36 @@ async def test_a_file_without_end_is_read_to_the_limit_only(static, ziwo):
     ziwo.on("GET", "/storage/abc", send)
     with pytest.raises(DecodeError, match="larger than"):
         await static.storage("abc", limit=100_000)
+
+
+async def test_an_error_is_no_file_whatever_its_status(static, ziwo, kit):
+    ziwo.answers("GET", "/storage/abc", lambda: kit.failed(200, "no such file"))
+    with pytest.raises(ApiError, match="HTTP 200: no such file"):
+        await static.storage("abc")
+    ziwo.answers("GET", "/storage/abc", lambda: web.Response(status=304))
+    with pytest.raises(ApiError, match="HTTP 304"):
+        await static.storage("abc")
+
+
+@pytest.mark.parametrize("data", [b"{", b'{"a": 1}', b'{"result": true}', b"[]", b"\x89PNG"])
+async def test_a_file_that_looks_like_json_is_a_file(static, ziwo, data):
+    serve_file(ziwo, data)
+    assert await static.storage("abc") == data
+
+
+async def test_a_file_that_trickles_has_an_end(static, ziwo):
+    async def trickle(request):
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b"x")
+            await asyncio.sleep(0.01)
+
+    ziwo.on("GET", "/storage/abc", trickle)
+    with pytest.raises(RequestTimeout, match=r"did not come within 0\.1 s"):
+        await static.storage("abc", timeout=0.1)
+    with pytest.raises(BadArgument):
+        await static.storage("abc", timeout=0)
 
 
 async def test_a_file_that_is_not_there(static, ziwo, kit):

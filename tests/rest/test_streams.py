@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import aiohttp
 import pytest
 from aiohttp import web
@@ -168,11 +170,61 @@ async def test_another_host_sees_no_credential_and_nothing_of_the_borrowed_sessi
     assert elsewhere.headers[0]["Range"] == "bytes=5-"
 
 
-async def test_the_own_host_sees_the_token_after_a_redirect(kit, ziwo):
-    ziwo.answers("GET", PATH, lambda: web.Response(status=307, headers={"Location": "/other"}))
-    ziwo.answers("GET", "/other", sound)
+@pytest.mark.parametrize("path", ["/surveillance/recordings/y.mp3", "/callHistory/7/recording", "/storage/abc"])
+async def test_the_own_host_sees_the_token_where_files_are(kit, ziwo, path):
+    ziwo.answers("GET", PATH, lambda: web.Response(status=307, headers={"Location": path}))
+    ziwo.answers("GET", path, sound)
     assert await whole(kit.transport(ziwo.url)) == SOUND
     assert ziwo.headers[-1]["access_token"] in ziwo.tokens
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/other",
+        "/auth/logout",
+        "/storage/../auth/logout",
+        "/storage/%2e%2e/x",
+        "/storage/..%2fx",
+        "/storage/%252e%252e/",
+    ],
+)
+async def test_the_own_host_sees_no_token_elsewhere(kit, ziwo, path):
+    ziwo.answers("GET", PATH, lambda: web.Response(status=307, headers={"Location": path}))
+    with pytest.raises(Forbidden):  # the server wants a token there, and another login would not help
+        await whole(kit.transport(ziwo.url))
+    assert len(ziwo.seen) == 3
+    assert "access_token" not in ziwo.headers[-1]
+    assert ziwo.logins == 1
+
+
+async def test_http_on_loopback_is_not_followed_when_the_api_is_elsewhere(kit, elsewhere):
+    with pytest.raises(ApiError, match=r"leads to http://127\.0\.0\.1, which is not followed"):
+        redirected(f"{elsewhere.url}/x")
+    transport = kit.transport("https://acme-api.aswat.co", Credentials.from_token("CANARY-t"))
+    with pytest.raises(ApiError, match=r"leads to http://127\.0\.0\.1, which is not followed"):
+        await whole(transport, f"{elsewhere.url}/x")
+    assert elsewhere.seen == []
+
+
+@pytest.mark.parametrize("status", [304, 300, 399])
+async def test_what_is_no_file_is_no_body(kit, ziwo, status):
+    ziwo.answers("GET", PATH, lambda: web.Response(status=status))
+    with pytest.raises(ApiError, match=f"no file comes with HTTP {status}"):
+        await whole(kit.transport(ziwo.url))
+
+
+async def test_the_words_of_an_error_may_not_take_for_ever(kit, ziwo):
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=404)
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.01)
+
+    ziwo.on("GET", PATH, trickle)
+    with pytest.raises(RequestTimeout, match=r"did not come within 0\.1 s"):
+        await whole(kit.transport(ziwo.url, timeouts=Timeouts(request=0.1)))
 
 
 async def test_a_redirect_back_from_elsewhere_does_not_carry_the_token_there_first(kit, ziwo, elsewhere):

@@ -13,6 +13,7 @@ from yarl import URL
 from ziwo_async.config import RetryPolicy, Timeouts
 from ziwo_async.errors import (
     ApiError,
+    AuthError,
     BadCredentials,
     ClientClosed,
     ConfigError,
@@ -25,6 +26,7 @@ from ziwo_async.errors import (
     ServerError,
     TokenExpired,
 )
+from ziwo_async.rest import auth
 from ziwo_async.rest.auth import Credentials, Header, origin_guard
 
 
@@ -96,10 +98,51 @@ async def test_many_first_requests_cause_one_login_even_when_it_fails(kit, ziwo)
     assert ziwo.logins == 1
     assert "***" in str(results[0])
     assert ziwo.count("GET", "/profile") == 0
-    # Later, it is tried again: the provider may have other credentials by then.
+    # Nor later: servers lock users out for trying the same password again and again.
+    with pytest.raises(BadCredentials) as caught:
+        await transport.request("GET", "/profile")
+    assert caught.value is not results[0]
+    assert ziwo.logins == 1
+
+
+async def test_a_provider_is_asked_again_after_a_refusal(kit, ziwo):
+    passwords = ["CANARY-wrong", kit.PASSWORD]
+
+    async def provider() -> Credentials:
+        return kit.password(passwords.pop(0))
+
+    transport = kit.transport(ziwo.url, provider)
     with pytest.raises(BadCredentials):
         await transport.request("GET", "/profile")
+    assert (await transport.request("GET", "/profile")).status == 200
     assert ziwo.logins == 2
+
+
+async def test_a_login_that_failed_for_another_reason_is_tried_again(kit, ziwo):
+    ziwo.answers("POST", "/auth/login", lambda: kit.failed(500, "oops"), lambda: kit.ok({"access_token": "CANARY-t"}))
+    transport = kit.transport(ziwo.url)
+    with pytest.raises(ServerError):
+        await transport.login()
+    await transport.login()
+
+
+async def test_a_provider_that_breaks_is_asked_once_for_all_waiters(kit, ziwo):
+    asked = 0
+
+    async def provider() -> Credentials:
+        nonlocal asked
+        asked += 1
+        await asyncio.sleep(0)
+        raise KeyError("CANARY-vault")
+
+    transport = kit.transport(ziwo.url, provider)
+    results = await asyncio.gather(*(transport.request("GET", "/p") for _ in range(20)), return_exceptions=True)
+    assert asked == 1
+    assert [type(result) for result in results] == [KeyError] + 19 * [AuthError]
+    assert str(results[1]) == "the credentials provider failed (KeyError)"
+    assert results[1].retryable
+    with pytest.raises(KeyError):
+        await transport.request("GET", "/p")
 
 
 async def test_a_waiter_logs_in_when_the_first_one_is_cancelled(kit, ziwo):
@@ -216,6 +259,12 @@ async def test_the_password_may_change_between_logins(kit, ziwo):
 # --- 403 ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def old_tokens(monkeypatch):
+    monkeypatch.setattr(auth, "_FRESH", 0.0)
+
+
+@pytest.mark.usefixtures("old_tokens")
 async def test_a_403_may_be_an_expired_token(kit, ziwo):
     ziwo.answers("GET", "/x", lambda: kit.failed(403, "relog"), lambda: kit.ok({"a": 1}))
     transport = kit.transport(ziwo.url)
@@ -223,6 +272,18 @@ async def test_a_403_may_be_an_expired_token(kit, ziwo):
     assert ziwo.logins == 2
 
 
+async def test_a_403_to_a_fresh_token_is_about_permission(kit, ziwo):
+    paths = [f"/callHistory/{number}" for number in range(400)]
+    for path in paths:
+        ziwo.answers("GET", path, lambda: kit.failed(403, "no permission"))
+    transport = kit.transport(ziwo.url)
+    for path in paths:
+        with pytest.raises(Forbidden):
+            await transport.request("GET", path)
+    assert ziwo.logins == 1
+
+
+@pytest.mark.usefixtures("old_tokens")
 async def test_a_403_that_stays_is_forbidden_and_costs_one_login_only_once(kit, ziwo):
     ziwo.answers("GET", "/x", lambda: kit.failed(403, "no permission"))
     transport = kit.transport(ziwo.url)

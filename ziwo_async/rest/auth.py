@@ -14,16 +14,26 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import aiohttp
-import stamina
 from aiohttp import ClientHandlerType, ClientMiddlewareType, ClientRequest, ClientResponse
 from pydantic import SecretStr
 from yarl import URL
 
 from ..config import RetryPolicy
-from ..errors import CannotConnect, ConfigError, ConnectionLost, RequestTimeout, TokenExpired, ZiwoError
+from ..errors import (
+    AuthError,
+    BadCredentials,
+    CannotConnect,
+    ClientClosed,
+    ConfigError,
+    ConnectionLost,
+    RequestTimeout,
+    TokenExpired,
+    ZiwoError,
+)
+from .retries import attempts
 
 __all__ = [
     "Authenticator",
@@ -44,9 +54,11 @@ __all__ = [
 logger = logging.getLogger("ziwo_async.rest")
 
 _RECENT_TOKENS = 8
+_FRESH = 60.0
 
 _FOR_STRANGERS = frozenset({"accept", "accept-encoding", "host", "user-agent"})
 
+_Z = TypeVar("_Z", bound=ZiwoError)
 FormValue: TypeAlias = str | int | bool | SecretStr
 
 
@@ -87,8 +99,8 @@ class Credentials:
             hashed: See the attribute.
             remember: See the attribute.
         """
-        secret = password if isinstance(password, SecretStr) else SecretStr(password)
-        return cls(username=username, password=secret, hashed=hashed, remember=remember)
+        password = SecretStr(password) if isinstance(password, str) else password  # no frame of ours shows it
+        return cls(username=username, password=password, hashed=hashed, remember=remember)
 
     @classmethod
     def from_token(cls, token: str | SecretStr) -> Credentials:
@@ -97,7 +109,8 @@ class Credentials:
         Args:
             token: The access token.
         """
-        return cls(token=token if isinstance(token, SecretStr) else SecretStr(token))
+        token = SecretStr(token) if isinstance(token, str) else token  # no frame of ours shows it
+        return cls(token=token)
 
     @property
     def can_login(self) -> bool:
@@ -180,16 +193,23 @@ class Token:
         value: The token.
         by_password: Whether we got it by logging in, so that another login can renew it.
         generation: Counts the tokens of one authenticator.
+        born: When we got it, by the clock of the event loop.
         header: The token as it is sent.
     """
 
     value: SecretStr
     by_password: bool
     generation: int
+    born: float
     header: Header = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "header", Header("access_token", self.value))
+
+    @property
+    def fresh(self) -> bool:
+        """Whether we got it so lately that it cannot have expired: what it is refused is about permission."""
+        return asyncio.get_running_loop().time() - self.born < _FRESH
 
 
 class Authenticator:
@@ -206,6 +226,7 @@ class Authenticator:
         *,
         retry: RetryPolicy,
         provider_timeout: float,
+        fixed: bool = False,
     ) -> None:
         """Make an authenticator that does no I/O yet.
 
@@ -214,11 +235,15 @@ class Authenticator:
             login: Does one login over the network and gives the token; raises one of our errors.
             retry: How a login that found no connection is tried again. Nothing else about a login is.
             provider_timeout: Seconds that the provider may take.
+            fixed: Whether the provider always gives the same: then a password that was refused is not sent again,
+                because servers lock users out for that.
         """
         self._provider = provider
         self._login = login
         self._retry = retry
         self._provider_timeout = provider_timeout
+        self._fixed = fixed
+        self._ended = False
         self._lock = asyncio.Lock()
         self._token: Token | None = None
         self._generation = 0
@@ -262,16 +287,25 @@ class Authenticator:
         """
         return await self._renew(refused)
 
-    def forget(self) -> None:
-        """Drop the token (after a logout). The next request logs in again."""
-        self._token = None
+    async def dropped(self, *, for_good: bool = False) -> Token | None:
+        """Drop the token, and give it, for a logout. A login under way is waited for: it makes a session as well.
+
+        Args:
+            for_good: No login is begun any more.
+        """
+        self._ended = self._ended or for_good
+        async with self._lock:
+            token, self._token = self._token, None
+            return token
 
     async def _renew(self, refused: Token | None) -> Token:
         seen = self._finished
         async with self._lock:
             if self._token is not None and (refused is None or self._token.generation != refused.generation):
                 return self._token
-            if self._finished != seen and self._failure is not None:
+            if self._ended:
+                raise ClientClosed("the client is logged out, and closes")
+            if self._failure is not None and (self._finished != seen or self._refused_for_good):
                 # The login that we waited for failed; another one would fail the same way, and lock the user out.
                 raise again(self._failure)
             if refused is not None and not refused.by_password:
@@ -279,9 +313,9 @@ class Authenticator:
             self._token = None
             try:
                 token = await self._fresh_with_retries()
-            except ZiwoError as error:
+            except Exception as error:
                 self._finished += 1
-                self._failure = again(error)
+                self._failure = again(error) if isinstance(error, ZiwoError) else _of_provider(error)
                 raise
             self._finished += 1
             self._failure = None
@@ -289,15 +323,12 @@ class Authenticator:
             self._recent.append(token.value)
             return token
 
+    @property
+    def _refused_for_good(self) -> bool:
+        return self._fixed and isinstance(self._failure, BadCredentials)
+
     async def _fresh_with_retries(self) -> Token:
-        async for attempt in stamina.retry_context(
-            on=CannotConnect,
-            attempts=self._retry.attempts,
-            timeout=None,
-            wait_initial=self._retry.base,
-            wait_max=self._retry.cap,
-            wait_jitter=self._retry.base,
-        ):
+        async for attempt in attempts(CannotConnect, self._retry):
             with attempt:
                 return await self._fresh()
         raise AssertionError("stamina raises the last error")  # pragma: no cover
@@ -306,11 +337,15 @@ class Authenticator:
         credentials = await self._ask()
         self._generation += 1
         if credentials.token is not None and credentials.token != self._refused_gift:
-            return Token(credentials.token, by_password=False, generation=self._generation)
+            return self._made(credentials.token, by_password=False)
         if not credentials.can_login:
             raise TokenExpired("the access token is refused, and there is no password to get another one with")
         logger.info("logging in")
-        return Token(await self._login(credentials), by_password=True, generation=self._generation)
+        return self._made(await self._login(credentials), by_password=True)
+
+    def _made(self, value: SecretStr, *, by_password: bool) -> Token:
+        now = asyncio.get_running_loop().time()
+        return Token(value, by_password=by_password, generation=self._generation, born=now)
 
     async def _ask(self) -> Credentials:
         try:
@@ -321,16 +356,23 @@ class Authenticator:
         raise RequestTimeout(f"the credentials provider gave no answer within {self._provider_timeout:g} s")
 
 
-def again(error: ZiwoError) -> ZiwoError:
+def again(error: _Z) -> _Z:
     """Give an equal error without traceback, because one instance must not be raised in several tasks.
 
     Args:
         error: The error to copy.
     """
     # Not copy.copy: it calls __init__ with `args`, and our errors have keyword-only arguments.
-    twin: ZiwoError = type(error).__new__(type(error), *error.args)
+    twin: _Z = type(error).__new__(type(error), *error.args)
     twin.__dict__.update(error.__dict__)
     return twin
+
+
+def _of_provider(error: Exception) -> ZiwoError:
+    """Give what those get who waited for a provider that broke; whoever asked it gets its own error."""
+    failure = AuthError(f"the credentials provider failed ({type(error).__name__})")
+    failure.retryable = True
+    return failure
 
 
 def is_header_value(text: str) -> bool:

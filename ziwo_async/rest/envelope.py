@@ -16,6 +16,7 @@ from pydantic import JsonValue
 from pydantic_core import from_json
 
 from ..errors import ApiError, Conflict, DecodeError, Forbidden, NotFound, RateLimited, ServerError
+from .scrub import Scrub
 
 __all__ = [
     "JsonObject",
@@ -26,6 +27,7 @@ __all__ = [
     "error_for",
     "error_text",
     "not_json",
+    "one_line",
     "retry_after_seconds",
     "total",
     "unwrap",
@@ -35,6 +37,8 @@ __all__ = [
 JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 _TEXT_LIMIT = 300
+_LONGEST_PAUSE = 3600.0
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_WARNING = frozenset({"limit", "order", "skip", "status", "total", "totalrecords"})
 
 
@@ -64,7 +68,7 @@ class Reply:
         found: list[str] = []
         for key, value in self.info.items():
             if key.lower() not in _NO_WARNING:
-                found += [_one_line(t) for t in (value if isinstance(value, list) else [value]) if isinstance(t, str)]
+                found += [one_line(t) for t in (value if isinstance(value, list) else [value]) if isinstance(t, str)]
         return tuple(text for text in found if text)
 
 
@@ -74,16 +78,24 @@ def decode(body: bytes) -> JsonValue:
     Raises:
         ValueError: The body is not JSON, or has NaN, infinity or absurd nesting.
     """
+    body = body.removeprefix(_BYTE_ORDER_MARK)
     if not body.strip():
         return None
     # pydantic-core bounds the nesting and refuses lone surrogates, where json.loads fails in other ways.
     return cast("JsonValue", from_json(body, allow_inf_nan=False))
 
 
-def unwrap(value: JsonValue, *, status: int, method: str, path: str) -> Reply:
+def unwrap(value: JsonValue, *, status: int, method: str, path: str, clean: Scrub = str) -> Reply:
     """Take the content out of the envelope of a 2xx answer.
 
     A value that is no envelope is the content itself: the routes that answer with plain text or nothing do that.
+
+    Args:
+        value: The answer.
+        status: HTTP status code.
+        method: HTTP method of the request, for the error.
+        path: Path of the request, for the error.
+        clean: Takes secrets out of the server's words.
 
     Raises:
         ApiError: The envelope says `result: false`.
@@ -91,7 +103,7 @@ def unwrap(value: JsonValue, *, status: int, method: str, path: str) -> Reply:
     if not isinstance(value, dict) or not ("result" in value or "content" in value):
         return Reply(content=value, info={}, status=status)
     if value.get("result", True) in (False, 0, "false"):
-        raise ApiError(error_text(value), status=status, method=method, path=path)
+        raise ApiError(error_text(value, clean), status=status, method=method, path=path)
     return Reply(content=value.get("content"), info=as_object(value.get("info")) or {}, status=status)
 
 
@@ -131,8 +143,13 @@ def total(info: JsonObject) -> int | None:
     return None
 
 
-def error_text(value: JsonValue) -> str:
-    """Find the server's own words: `error.message`, `message`, `content.message`, then `info`; "" when it has none."""
+def error_text(value: JsonValue, clean: Scrub = str) -> str:
+    """Find the server's own words: `error.message`, `message`, `content.message`, then `info`; "" when it has none.
+
+    Args:
+        value: The answer.
+        clean: Takes secrets out of the words, before they are shortened.
+    """
     if not isinstance(value, dict):
         return ""
     error, content, info = value.get("error"), value.get("content"), value.get("info")
@@ -143,22 +160,23 @@ def error_text(value: JsonValue) -> str:
         info.get("message") if isinstance(info, dict) else info,
     ):
         if isinstance(found, str) and found.strip():
-            return _one_line(found)
+            return one_line(clean(found))
     if isinstance(info, dict):
         # The docs only say that info "contains error messages": any text in it is better than nothing.
         texts = [item for item in info.values() if isinstance(item, str) and item.strip()]
-        return _one_line("; ".join(texts))
+        return one_line(clean("; ".join(texts)))
     return ""
 
 
-def words_of(body: bytes) -> str:
+def words_of(body: bytes, clean: Scrub = str) -> str:
     """Find the server's own words in the body of an error, or say what the body is instead.
 
     Args:
         body: The body.
+        clean: Takes secrets out of the words, before they are shortened.
     """
     try:
-        return error_text(decode(body))
+        return error_text(decode(body), clean)
     except ValueError:
         return f"the answer is {_kind(body)}"
 
@@ -188,10 +206,8 @@ def error_for(
 
 def not_json(body: bytes, *, status: int, method: str, path: str) -> DecodeError:
     """Give the error for a 2xx answer that is no JSON. It says what kind of thing came, and none of its text."""
-    kind = "an HTML page" if body.lstrip()[:1] == b"<" else f"{len(body)} bytes that are no JSON"
-    return DecodeError(
-        f"the answer is {kind}; is this the REST address of ZIWO?", status=status, method=method, path=path
-    )
+    text = f"the answer is {_kind(body)}; is this the REST address of ZIWO?"
+    return DecodeError(text, status=status, method=method, path=path)
 
 
 def retry_after_seconds(header: str | None, *, now: Callable[[], float]) -> float | None:
@@ -202,7 +218,8 @@ def retry_after_seconds(header: str | None, *, now: Callable[[], float]) -> floa
         now: Gives the present as seconds since the epoch, for dates.
 
     Returns:
-        Seconds to wait, 0 or more; None when there is no readable header.
+        Seconds to wait, from 0 to an hour (a longer pause is taken for a mistake, and must not stop the program for
+        good); None when there is no readable header.
     """
     if header is None:
         return None
@@ -210,9 +227,9 @@ def retry_after_seconds(header: str | None, *, now: Callable[[], float]) -> floa
 
     text = header.strip()
     if text.isascii() and text.replace(".", "", 1).isdecimal() and len(text) < 16:
-        return float(text)
+        return min(float(text), _LONGEST_PAUSE)
     try:
-        return max(0.0, parsedate_to_datetime(text).timestamp() - now())
+        return min(max(0.0, parsedate_to_datetime(text).timestamp() - now()), _LONGEST_PAUSE)
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -221,6 +238,11 @@ def _kind(body: bytes) -> str:
     return "an HTML page" if body.lstrip()[:1] == b"<" else f"{len(body)} bytes that are no JSON"
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Give a text of a server in one line of up to 300 printable characters.
+
+    Args:
+        text: The text; secrets have to be out of it before.
+    """
     line = " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _TEXT_LIMIT]).split())
     return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 3] + "..."

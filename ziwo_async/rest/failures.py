@@ -8,9 +8,12 @@ import ssl
 import aiohttp
 from yarl import URL
 
-from ..errors import CannotConnect, ConnectionLost, RequestTimeout, TransportError
+from ..errors import CannotConnect, ConnectionLost, RequestTimeout, TransportError, ZiwoError
 
-__all__ = ["redirect_text", "translate"]
+__all__ = ["REDIRECTS", "maybe_made", "redirect_text", "translate"]
+
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""The HTTP statuses with which a server sends us elsewhere."""
 
 
 def translate(error: BaseException, *, url: URL, limit: float, connect_limit: float) -> TransportError:
@@ -59,6 +62,16 @@ def redirect_text(location: str | None) -> str:
     except ValueError:
         shown = "an unreadable address"
     return f"the server redirects to {shown}; redirects are not followed, so check the REST address"
+
+
+def maybe_made(error: ZiwoError) -> None:
+    """Say in an error that the call may have been made: whoever tries again on `retryable` would ring a customer twice.
+
+    Args:
+        error: What a request that makes a call ended with, after it was sent.
+    """
+    error.args = (f"{error}; the call may have been made all the same",)
+    error.retryable = False
 
 
 def _tls_reason(error: BaseException) -> str:

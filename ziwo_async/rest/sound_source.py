@@ -9,7 +9,6 @@ import re
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
 
 from pydantic import SecretStr
 
@@ -20,6 +19,7 @@ from .exchange import Body
 from .models.base import parse
 from .models.recording import RecordingRoute, SignedUrl
 from .part import is_validator
+from .scrub import Scrub
 from .sound import HEAD, Sound, is_sound_type, sound_of
 from .transport import Transport
 
@@ -64,7 +64,7 @@ class SoundBody:
         sound: What kind of sound it is; None for a resumed one.
     """
 
-    def __init__(self, body: Body, route: RecordingRoute, path: str, *, most: int, token: SecretStr) -> None:
+    def __init__(self, body: Body, route: RecordingRoute, path: str, *, most: int, clean: Scrub) -> None:
         """Wrap an answer (used by `SoundSource`).
 
         Args:
@@ -72,13 +72,13 @@ class SoundBody:
             route: Where it comes from.
             path: The path to name in errors.
             most: How many bytes the whole may have.
-            token: What must not be repeated in errors.
+            clean: Takes secrets out of what a server says.
         """
         self._path = path
         self._most = most
-        self._token = token
+        self._clean = clean
         self._status = body.status
-        self._chunks = cast("AsyncGenerator[bytes]", body.chunks())
+        self._chunks = body.chunks()
         self._head: list[bytes] = []
         self.route: RecordingRoute = route
         self.start = 0
@@ -182,11 +182,9 @@ class SoundBody:
                 return not_json(found, status=self._status, method="GET", path=self._path)
             return self._wrong("what came is no sound that we know: no mp3, no wav, no ogg")
         try:
-            unwrap(value, status=self._status, method="GET", path=self._path)
+            unwrap(value, status=self._status, method="GET", path=self._path, clean=self._clean)
         except ApiError as error:
-            # Servers like to repeat what they were given.
-            words = _hidden(error.message.replace(self._token.get_secret_value(), "***"))
-            return ApiError(words, status=self._status, method="GET", path=self._path)
+            return ApiError(_hidden(error.message), status=self._status, method="GET", path=self._path)
         return self._wrong("the answer is JSON, and no recording")
 
     def _counted(self, count: int, chunk: bytes) -> int:
@@ -282,11 +280,11 @@ class SoundSource:
     @asynccontextmanager
     async def _at(self, route: RecordingRoute, resume: ResumePoint | None) -> AsyncGenerator[SoundBody]:
         path = _path(route, self.call_id)
-        address = path
+        address: str | SecretStr = path
         if route == "signed":
             # A new one each time: how long one lives is not known.
-            address = (await signed_url(self._transport, self.call_id)).url.get_secret_value()
-            if not address.lower().startswith(("https://", "http://")):
+            address = (await signed_url(self._transport, self.call_id)).url
+            if not address.get_secret_value().lower().startswith(("https://", "http://")):
                 # A path would be asked for with our token, and the server is not to choose what we ask for.
                 raise DecodeError("the signed address is none", status=200, method="GET", path=path)
         headers = {"Accept-Encoding": "identity"}
@@ -295,14 +293,14 @@ class SoundSource:
         async with AsyncExitStack() as stack:
             body = await self._streamed(stack, address, path, headers)
             self.answered = True
-            # No request: there is a token by now.
-            token = await self._transport.access_token()
-            sound = SoundBody(body, route, path, most=self._most, token=token)
+            sound = SoundBody(body, route, path, most=self._most, clean=self._transport.cleaned)
             stack.push_async_callback(sound.aclose)
             await sound.begin(body, resume)
             yield sound
 
-    async def _streamed(self, stack: AsyncExitStack, address: str, path: str, headers: dict[str, str]) -> Body:
+    async def _streamed(
+        self, stack: AsyncExitStack, address: str | SecretStr, path: str, headers: dict[str, str]
+    ) -> Body:
         failed: ApiError | Forbidden
         try:
             return await stack.enter_async_context(self._transport.stream(address, headers=headers))

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from ssl import SSLContext
 from types import TracebackType
 from typing import Literal, Self, TypeAlias, TypeVar
 
 import aiohttp
-import stamina
-from pydantic import JsonValue, SecretStr
+from pydantic import SecretStr
 from yarl import URL
 
-from ..config import RetryPolicy, Timeouts, check_url
+from ..config import RetryPolicy, Timeouts, check_url, is_loopback
 from ..errors import (
     ApiError,
     ApiWarning,
@@ -31,17 +32,18 @@ from ..errors import (
     TokenExpired,
     ZiwoError,
 )
-from .auth import Authenticator, Credentials, CredentialsProvider, Header, Token, is_header_value, nobody, static
+from .auth import Authenticator, Credentials, CredentialsProvider, Header, Token, again, is_header_value, nobody, static
 from .envelope import Reply, as_object, decode, error_for, not_json, unwrap, words_of
 from .exchange import MAX_BODY, Answer, Body, Exchange
-from .failures import redirect_text
-from .prepared import Form, Params, Prepared, prepare, redirected
+from .failures import REDIRECTS, maybe_made, redirect_text
+from .prepared import Form, Json, Params, Prepared, lies_under, prepare, redirected
+from .retries import attempts
+from .scrub import Scrub, scrub, scrub_data
+from .secret_keys import hide_secrets
 
 __all__ = ["MAX_BODY", "CredentialKind", "Transport"]
 
-# stamina logs every retry as a warning; without a handler Python would print a bare "stamina.retry_scheduled" on stderr
-# of a program that has set up no logging. Where logging is set up, this changes nothing.
-logging.getLogger("stamina").addHandler(logging.NullHandler())
+_log = logging.getLogger("ziwo_async.rest")
 
 CredentialKind: TypeAlias = Literal["token", "api_key", "none"]
 """What a request proves itself with: the access token, the instance's CTI key, or nothing."""
@@ -51,7 +53,10 @@ _A = TypeVar("_A", bound=AuthError)
 _FORBIDDEN_KEPT = 256
 _MOST_REDIRECTS = 5
 _ERROR_BODY = 64 * 1024
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Where files are. A redirect on our own host sees the token there, and nowhere else: a server that is led astray could
+# make us ask for what acts.
+_FILES = ("/callHistory/", "/storage/", "/surveillance/recordings/")
+_PACKAGE = __name__.partition(".")[0]
 
 
 class Transport:
@@ -97,12 +102,16 @@ class Transport:
         self._exchange = Exchange(
             URL(self._base_url).origin(), http=http, timeouts=self._timeouts, retry=self._retry, ssl=ssl
         )
+        url = URL(self._base_url)
+        self._on_loopback = is_loopback(url.host or "")
+        self._files = tuple(url.raw_path.rstrip("/") + folder for folder in _FILES)
         self._forbidden: set[tuple[str, str]] = set()
         self._auth = Authenticator(
             static(credentials) if isinstance(credentials, Credentials) else credentials or nobody,
             self._login,
             retry=self._retry,
             provider_timeout=self._timeouts.login,
+            fixed=isinstance(credentials, Credentials),
         )
 
     def __repr__(self) -> str:
@@ -139,15 +148,18 @@ class Transport:
         *,
         params: Params | None = None,
         form: Form | None = None,
-        json: JsonValue = None,
+        json: Json = None,
         credential: CredentialKind = "token",
+        dials: bool = False,
     ) -> Reply:
         """Send one request, and give the content of the answer.
 
         The first request with a token logs in. After a 401 there is one new login, shared by all requests that got one,
-        and one more try; after a 403 too, if we logged in by password (some servers say 403 for an expired token;
-        source: iOS app). Only GET is retried after failures of network and server. Messages in the answer's `info`,
-        such as deprecations, are issued as `ApiWarning` and are in `Reply.warnings`.
+        and one more try; after a 403 too, if we logged in by password more than a minute ago (some servers say 403 for
+        an expired token; source: iOS app). A refused password is not sent again, unless a provider gives it. Only GET
+        is retried after failures of network and server. Messages in the answer's `info`, such as deprecations, are
+        issued as `ApiWarning` and are in `Reply.warnings`; where warnings are errors, a request that wrote something
+        logs them instead, because its answer must not be lost.
 
         Args:
             method: GET, POST, PUT, PATCH or DELETE.
@@ -156,9 +168,11 @@ class Transport:
             form: Body as urlencoded fields.
             json: Body as JSON.
             credential: What the request proves itself with.
+            dials: Whether it makes a call: when that may have been made all the same, the error says so, and is not
+                `retryable`.
 
         Raises:
-            ConfigError: The request is wrong in itself; nothing was sent.
+            ConfigError: The request is wrong in itself, or the client belongs to another event loop; nothing was sent.
             CannotConnect: No connection could be made.
             ConnectionLost: The connection ended before the answer was complete.
             RequestTimeout: No complete answer in time. The request may have had its effect.
@@ -169,7 +183,7 @@ class Transport:
             ApiError: Any other error the server answered (NotFound, Conflict, ServerError, DecodeError, ...).
             ClientClosed: The transport, or the borrowed session, is closed.
         """
-        request = prepare(self._base_url, method, path, params=params, form=form, json=json)
+        request = prepare(self._base_url, method, path, params=params, form=form, json=json, dials=dials)
         if credential != "token":
             answer = await self._sent(request, self._key(request) if credential == "api_key" else None)
             if answer.status == 401:
@@ -191,16 +205,17 @@ class Transport:
 
     @asynccontextmanager
     async def stream(
-        self, path: str, *, params: Params | None = None, headers: Mapping[str, str] | None = None
+        self, path: str | SecretStr, *, params: Params | None = None, headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[Body]:
         """Open the body of a GET, such as a recording; it is read in the block, and never whole in memory.
 
-        Redirects are followed, to https only; another host than ours never sees a credential. Opening is retried as
-        `request` is, reading is not. An answer of 400 or more is raised, but for 416, which is for the caller to see.
+        Redirects are followed, to https only; another host than ours never sees a credential, and ours only where files
+        are. Opening is retried as `request` is, reading is not. What is no 2xx is raised, but for 416, which is for the
+        caller to see.
 
         Args:
             path: Path from the root of the API, or (for what the server itself named, such as a signed URL) a whole
-                address.
+                address; that is best given as a secret, so that no traceback shows it.
             params: Query parameters.
             headers: Further headers, such as `Range`.
 
@@ -208,21 +223,23 @@ class Transport:
             ZiwoError: As for `request`.
         """
         given = headers or {}
-        if not path.startswith("/"):
-            async with self._followed(redirected(path), None, given) as body:
-                yield await self._good(redirected(path), body)
+        path = SecretStr(path) if isinstance(path, str) and not path.startswith("/") else path
+        if isinstance(path, SecretStr):
+            request = redirected(path, plain_http=self._on_loopback)
+            async with self._followed(request, None, given) as body:
+                yield await self._good(request, body)
             return
         request = prepare(self._base_url, "GET", path, params=params)
         token = await self._auth.token()
         async with self._followed(request, token.header, given) as body:
-            if not (body.ours and self._worth_a_login(request, token, body.status)):
+            if not (body.carried and self._worth_a_login(request, token, body.status)):
                 yield await self._good(request, body)
                 return
             refused_with = body.status
         token = await self._renewed(request, token)
         async with self._followed(request, token.header, given) as body:
             self._note_forbidden(request, refused_with, body.status)
-            if body.ours and body.status == 401:
+            if body.carried and body.status == 401:
                 raise self._refused_token(request, token, None)
             yield await self._good(request, body)
 
@@ -243,18 +260,22 @@ class Transport:
         """
         return (await self._auth.token()).value
 
-    async def logout(self) -> None:
+    async def logout(self, *, for_good: bool = False) -> None:
         """End the REST session, if it was us who logged in, and forget the token either way.
+
+        A login under way is waited for, because it makes a session as well. A pause that the server asked for is not.
+
+        Args:
+            for_good: No request logs in any more.
 
         Raises:
             ZiwoError: As for `request`; a token that is no longer valid is not an error.
         """
-        token = self._auth.current
-        self._auth.forget()
+        token = await self._auth.dropped(for_good=for_good)
         if token is None or not token.by_password:
             return
         request = prepare(self._base_url, "POST", "/auth/logout")
-        answer = await self._exchange.send(request, token.header, limit=self._timeouts.close)
+        answer = await self._exchange.send(request, token.header, limit=self._timeouts.close, gated=False)
         if answer.status != 401:
             self._reply(request, answer)
 
@@ -278,8 +299,9 @@ class Transport:
 
     def _worth_a_login(self, request: Prepared, token: Token, status: int) -> bool:
         if status == 403:
-            # Once a fresh token got the same 403, it is about permission: no login for each further try.
-            return token.by_password and (request.method, request.path) not in self._forbidden
+            # What a fresh token is refused is about permission, and stays so: no login for each further try.
+            known = (request.method, request.path) in self._forbidden
+            return token.by_password and not token.fresh and not known
         return status == 401
 
     async def _renewed(self, request: Prepared, token: Token) -> Token:
@@ -300,7 +322,7 @@ class Transport:
         return self._unauthorised(kind, text, request, answer)
 
     def _unauthorised(self, kind: type[_A], text: str, request: Prepared, answer: Answer | None) -> _A:
-        words = self._scrubbed(words_of(answer.body), request) if answer is not None else ""
+        words = words_of(answer.body, self._cleaner(request)) if answer is not None else ""
         return kind(text, status=401, message=words, method=request.method, path=request.path)
 
     # --- one request ----------------------------------------------------------------------------------------------
@@ -318,19 +340,15 @@ class Transport:
     async def _sent_once(self, request: Prepared, header: Header | None) -> Answer:
         answer = await self._exchange.send(request, header, limit=self._timeouts.request)
         if answer.status == 429 or answer.status >= 500:
-            raise self._error(request, answer.status, answer.body, answer.retry_after)
+            failure = self._error(request, answer.status, answer.body, answer.retry_after)
+            if request.dials and isinstance(failure, ServerError):
+                maybe_made(failure)
+            raise failure
         return answer
 
     async def _retried(self, once: Callable[[], Awaitable[_T]], failed: ZiwoError | None = None) -> _T:
         """Try until it works; `failed` is what the first try, done already, raised."""
-        async for attempt in stamina.retry_context(
-            on=self._backoff,
-            attempts=self._retry.attempts,
-            timeout=None,
-            wait_initial=self._retry.base,
-            wait_max=self._retry.cap,
-            wait_jitter=self._retry.base,
-        ):
+        async for attempt in attempts(self._backoff, self._retry):
             with attempt:
                 if failed is not None:
                     error, failed = failed, None
@@ -352,11 +370,13 @@ class Transport:
     ) -> AsyncGenerator[Body]:
         for _ in range(_MOST_REDIRECTS):
             async with self._opened(request, header, headers) as body:
-                location = body.header("Location")
-                if body.status not in _REDIRECTS or location is None:
+                location = body.location
+                if body.status not in REDIRECTS or location is None:
                     yield body
                     return
-            request = redirected(location, base=request.url)
+            request = redirected(location, base=request.url, plain_http=self._on_loopback)
+            if not lies_under(request.path, self._files):
+                header = None
         text = f"more than {_MOST_REDIRECTS} redirects"
         raise ApiError(text, status=302, method="GET", path=request.path)
 
@@ -384,54 +404,82 @@ class Transport:
             await opening[0].__aexit__(None, None, None)
 
     async def _good(self, request: Prepared, body: Body) -> Body:
-        if body.status < 400 or body.status == 416:
+        if 200 <= body.status < 300 or body.status == 416:
             return body
-        if body.ours:
-            raise self._error(request, body.status, await body.read(_ERROR_BODY), body.retry_after)
-        # What another host says is not shown: it may repeat its address, which is a secret. And no login of ours would
-        # change its mind.
+        if body.status < 400:
+            text = f"no file comes with HTTP {body.status}"
+            raise ApiError(text, status=body.status, method="GET", path=request.path)
+        # A 401 to a request without our token is no matter of our login.
         status = 403 if body.status == 401 else body.status
+        if body.ours:
+            raise self._error(request, status, await body.read(_ERROR_BODY), body.retry_after)
+        # What another host says is not shown: it may repeat its address, which is a secret.
         raise self._error(request, status, b'{"message":"said by another host"}', body.retry_after)
 
     # --- answers --------------------------------------------------------------------------------------------------
 
     def _reply(self, request: Prepared, answer: Answer) -> Reply:
+        # In two steps: whatever shows the frames of an error with their variables must not find the content in one.
+        found = self._read(request, answer)
+        if isinstance(found, Reply):
+            self._warn(request, found)
+            return found
+        if request.dials and isinstance(found, DecodeError):
+            maybe_made(found)
+        raise found
+
+    def _read(self, request: Prepared, answer: Answer) -> Reply | ZiwoError:
         method, path, status = request.method, request.path, answer.status
         if status >= 400:
-            raise self._error(request, status, answer.body, answer.retry_after)
+            return self._error(request, status, answer.body, answer.retry_after)
+        if status in REDIRECTS:
+            return ApiError(redirect_text(answer.location), status=status, method=method, path=path)
         if not 200 <= status < 300:
-            raise ApiError(redirect_text(answer.location), status=status, method=method, path=path)
+            return ApiError("no answer comes with this status", status=status, method=method, path=path)
         if answer.too_large:
             text = f"the answer is larger than {MAX_BODY // (1024 * 1024)} MiB"
-            raise DecodeError(text, status=status, method=method, path=path)
+            return DecodeError(text, status=status, method=method, path=path)
         try:
             value = decode(answer.body)
         except ValueError:
-            pass
-        else:
+            return not_json(answer.body, status=status, method=method, path=path)
+        try:
+            reply = unwrap(value, status=status, method=method, path=path, clean=self._cleaner(request))
+        except ApiError as error:
+            return again(error)
+        if not reply.info:
+            return reply
+        return replace(reply, info=as_object(scrub_data(hide_secrets(dict(reply.info)), self._cleaner(request))) or {})
+
+    def _warn(self, request: Prepared, reply: Reply) -> None:
+        for word in reply.warnings if reply.info else ():
+            text = f"{request.method} {request.path}: {word}"
             try:
-                reply = unwrap(value, status=status, method=method, path=path)
-            except ApiError as error:
-                text = self._scrubbed(error.message, request)
-            else:
-                for word in reply.warnings if reply.info else ():
-                    warnings.warn(f"{method} {path}: {self._scrubbed(word, request)}", ApiWarning, stacklevel=3)
-                return reply
-            raise ApiError(text, status=status, method=method, path=path)
-        raise not_json(answer.body, status=status, method=method, path=path)
+                warnings.warn(text, ApiWarning, stacklevel=_frames_of_ours())
+            except ApiWarning:
+                if request.method == "GET":
+                    raise
+                _log.warning("%s", text)
 
     def _error(self, request: Prepared, status: int, body: bytes, retry_after: float | None) -> ZiwoError:
-        text = self._scrubbed(words_of(body), request)
+        text = words_of(body, self._cleaner(request))
         return error_for(status, text, method=request.method, path=request.path, retry_after=retry_after)
 
-    def _scrubbed(self, text: str, request: Prepared) -> str:
-        # Servers like to repeat what they were given.
-        tokens = (token.get_secret_value() for token in self._auth.recent)
-        key = () if self._api_key is None else (self._api_key.get_secret_value(),)
-        for secret in (*tokens, *key, *request.secrets()):
-            if secret:
-                text = text.replace(secret, "***")
-        return text
+    def _cleaner(self, request: Prepared) -> Scrub:
+        return lambda text: scrub(text, (*self._secrets(), *request.secrets()))
+
+    def _secrets(self) -> Iterator[str]:
+        yield from (token.get_secret_value() for token in self._auth.recent)
+        if self._api_key is not None:
+            yield self._api_key.get_secret_value()
+
+    def cleaned(self, text: str) -> str:
+        """Take what we prove ourselves with out of a text that a server sent.
+
+        Args:
+            text: The text, whole: nothing may have been cut from it.
+        """
+        return scrub(text, self._secrets())
 
     # --- login ----------------------------------------------------------------------------------------------------
 
@@ -450,13 +498,26 @@ class Transport:
                 raise
         if reply is None:
             raise self._refused(request, answer)
-        found = (as_object(reply.content) or {}).get("access_token")
-        if not isinstance(found, str) or not is_header_value(found):
+        token = _token_in(reply)
+        if token is None:
             text = "the answer to the login has no access_token"
             raise DecodeError(text, status=answer.status, method=request.method, path=request.path)
-        return SecretStr(found)
+        return token
 
     def _refused(self, request: Prepared, answer: Answer) -> BadCredentials:
-        words = self._scrubbed(words_of(answer.body), request)
+        words = words_of(answer.body, self._cleaner(request))
         text = f"the server refuses user and password: {words or 'no reason given'}"
         return BadCredentials(text, status=answer.status, message=words, method=request.method, path=request.path)
+
+
+def _token_in(reply: Reply) -> SecretStr | None:
+    found = (as_object(reply.content) or {}).get("access_token")
+    return SecretStr(found) if isinstance(found, str) and is_header_value(found) else None
+
+
+def _frames_of_ours() -> int:
+    """Count the frames up to the one outside of this package, as `stacklevel` of a warning issued by the caller."""
+    count, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+        count, frame = count + 1, frame.f_back
+    return count
