@@ -9,6 +9,7 @@ import pytest
 
 from ziwo_async import Ringing
 from ziwo_async.errors import BadArgument, DecodeError, Forbidden, NotFound
+from ziwo_async.rest import calls as calls_module
 from ziwo_async.rest.calls import CallsResource
 from ziwo_async.rest.missed import MissedCalls
 from ziwo_async.rest.models.cdr import CallResult
@@ -114,15 +115,53 @@ async def test_a_call_id_is_no_number(calls, ziwo, wrong):
 
 
 async def test_one_call_by_its_call_id(calls, ziwo, kit):
-    rows = [row(1, NOON), row(2, NOON), row(3, NOON)]  # a server that does not know the filter
-    ziwo.answers("GET", HISTORY, lambda: kit.ok(rows))
+    archive = Archive([row(1, NOON), row(2, NOON), row(3, NOON)])
+    ziwo.on("GET", HISTORY, archive.answer)
     found = await calls.by_call_id(call_id(2))
     assert found is not None
     assert found.id == 2
-    assert ziwo.raw_paths[-1] == f"/callHistory/?callID={call_id(2)}&limit=50&skip=0"
+    assert ziwo.raw_paths[-1] == f"/callHistory/?callID={call_id(2)}&order=~startedAt&limit=50&skip=0"
     assert await calls.by_call_id(call_id(4)) is None
-    rows.clear()
-    assert await calls.by_call_id(call_id(2)) is None
+    assert len(archive.queries) == 2
+
+
+@pytest.mark.parametrize("total_as", ["total", None])
+async def test_a_call_id_on_a_server_that_ignores_the_filter(calls, ziwo, total_as):
+    archive = Archive(row(n, NOON + timedelta(minutes=n)) for n in range(180))
+    archive.knows_call_ids, archive.total_as = False, total_as
+    ziwo.on("GET", HISTORY, archive.answer)
+    found = await calls.by_call_id(call_id(3).upper())
+    assert found is not None
+    assert found.id == 3
+    assert len(archive.queries) == 4
+    assert await calls.by_call_id(call_id(500)) is None  # the whole history was looked through
+
+
+async def test_a_call_id_beyond_what_is_looked_through(calls, ziwo, monkeypatch):
+    monkeypatch.setattr(calls_module, "WINDOW", 100)
+    archive = Archive(row(n, NOON + timedelta(minutes=n)) for n in range(180))
+    archive.knows_call_ids = False
+    ziwo.on("GET", HISTORY, archive.answer)
+    assert (await calls.by_call_id(call_id(80))) is not None
+    with pytest.raises(DecodeError, match=r"ignores the filter callID.* 100 that it gives first"):
+        await calls.by_call_id(call_id(3))
+    archive.always_first = True
+    with pytest.raises(DecodeError, match=r"ignores the filter callID.* 50 that it gives first"):
+        await calls.by_call_id(call_id(3))
+
+
+async def test_a_bad_record_hides_no_other_call(calls, ziwo, caplog):
+    archive = Archive(row(n, NOON - timedelta(minutes=n)) for n in range(60))
+    archive.spoilt = {7: None, 8: {"callID": "x"}, 59: {**row(59, NOON), "direction": 5}}
+    archive.knows_call_ids = False
+    ziwo.on("GET", HISTORY, archive.answer)
+    ziwo.on("GET", OWN, archive.answer)
+    expected = {n for n in range(60) if n not in archive.spoilt}
+    assert {cdr.id for cdr in await calls.own().all()} == expected
+    assert caplog.text.count("left out") == 1
+    found = await calls.by_call_id(call_id(9))
+    assert found is not None
+    assert found.id == 9
 
 
 @pytest.mark.parametrize("wrong", ["", "46", "46:5196"])

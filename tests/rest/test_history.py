@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ziwo_async.config import RetryPolicy
-from ziwo_async.errors import BadArgument
+from ziwo_async.errors import BadArgument, DecodeError
 from ziwo_async.rest import history
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.calls import CallsResource
@@ -270,6 +270,46 @@ async def test_a_server_that_gives_less_than_it_is_asked_for(calls, archive):
     for total_as in ("total", None):
         archive.total_as = total_as
         assert len(await calls.history(page_size=100).all()) == 130
+
+
+async def test_a_server_that_gives_few_and_no_total(calls, archive):
+    archive.rows = [row(n, NOON + timedelta(minutes=n)) for n in range(180)]
+    archive.most, archive.total_as = 20, None
+    assert len(await calls.history().all()) == 180
+
+
+async def test_a_total_that_is_only_the_length_of_the_page(calls, archive):
+    archive.rows = [row(n, NOON + timedelta(minutes=n)) for n in range(180)]
+    archive.total_of_page = True
+    assert len(await calls.history().all()) == 180
+    assert len(archive.queries) == 4
+
+
+# --- records that cannot be read ------------------------------------------------------------------------------------
+
+BAD = [None, {"callID": "x"}, {**row(9, NOON), "direction": 5}, "text"]
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("page_size", [1, 3, 50])
+async def test_a_bad_record_is_left_out(calls, archive, caplog, bad, page_size):
+    archive.rows = [row(n, NOON + timedelta(minutes=n)) for n in range(10)]
+    archive.spoilt = {4: bad, 5: bad}
+    assert [cdr.id for cdr in await calls.history(page_size=page_size).all()] == [0, 1, 2, 3, 6, 7, 8, 9]
+    assert caplog.text.count("such records are left out") == 1
+    assert "+971" not in caplog.text
+
+
+async def test_bad_records_in_an_object_keyed_by_id(calls, ziwo, kit):
+    rows = {"1": row(1, NOON), "2": {"callID": "x", "direction": 5}, "3": row(3, NOON)}
+    ziwo.answers("GET", HISTORY, lambda: kit.ok(rows, total=3))
+    assert [cdr.id for cdr in await calls.history().all()] == [1, 3]
+
+
+async def test_many_records_all_of_them_bad_are_another_answer(calls, ziwo, kit):
+    ziwo.answers("GET", HISTORY, lambda: kit.ok([{"nothing": n} for n in range(6)], total=6))
+    with pytest.raises(DecodeError, match="record 0: id"):
+        await calls.history().all()
 
 
 @settings(max_examples=60)

@@ -642,6 +642,17 @@ async def test_a_store_that_fails_for_a_moment_loses_nothing(desk, archive):
     assert set(desk.place.given) == {call_id(1), call_id(2)}
 
 
+@pytest.mark.parametrize("page_size", [2, 100])
+@pytest.mark.parametrize("bad", [None, {"callID": "x"}, {**ended(1, 2), "direction": 5}, "text"])
+async def test_a_record_that_cannot_be_read_ends_nothing(desk, archive, caplog, bad, page_size):
+    archive.spoilt = {1: bad}
+    archive.appear(2, ended(1, 2), ended(2, 2, 5))
+    archive.appear(4, ended(3, 4), ended(4, 3))
+    assert await desk.read(page_size=page_size) == [2, 4, 3]
+    assert set(desk.watch.slept) == {30.0}
+    assert caplog.text.count("left out") == 1  # not with each look
+
+
 @pytest.mark.parametrize(
     "options",
     [

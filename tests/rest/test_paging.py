@@ -28,6 +28,7 @@ class Lists:
         self.asked: list[dict[str, str]] = []
         self.between: Callable[[], None] = lambda: None
         self.ignores_skip = False
+        self.total_of_page = False
         ziwo.on("GET", "/list/", self.page)
 
     async def page(self, request: web.Request) -> web.Response:
@@ -37,7 +38,7 @@ class Lists:
         size = min(int(query.get("limit", query.get("fetchStop", "50"))), self.most)
         start = 0 if self.ignores_skip else skip
         found = self.rows[start : start + size]
-        info = {} if self.total is None else {self.total: len(self.rows)}
+        info = {} if self.total is None else {self.total: len(found if self.total_of_page else self.rows)}
         self.between()
         return web.json_response({"result": True, "content": found, "info": info})
 
@@ -78,6 +79,27 @@ async def test_a_server_that_gives_less_than_asked_for_hides_nothing(kit, ziwo, 
     there = Lists(ziwo, 120, most=50, total=total)
     assert await ids(kit, ziwo, size=500).all() == list(range(120))
     assert [query["skip"] for query in there.asked][:3] == ["0", "50", "100"]
+
+
+async def test_a_server_that_gives_few_and_no_total_hides_nothing(kit, ziwo):
+    there = Lists(ziwo, 180, most=20, total=None)
+    assert await ids(kit, ziwo).all() == list(range(180))
+    assert len(there.asked) == 10  # nine pages, and an empty one
+
+
+@pytest.mark.parametrize(("count", "requests"), [(180, 4), (150, 4), (50, 2), (49, 1), (0, 1)])
+async def test_a_total_that_is_only_the_length_of_the_page_hides_nothing(kit, ziwo, count, requests):
+    there = Lists(ziwo, count)
+    there.total_of_page = True
+    assert await ids(kit, ziwo).all() == list(range(count))
+    assert len(there.asked) == requests
+
+
+@pytest.mark.parametrize(("count", "requests"), [(0, 1), (49, 1), (51, 2), (100, 2)])
+async def test_a_true_total_costs_no_further_request(kit, ziwo, count, requests):
+    there = Lists(ziwo, count)
+    await ids(kit, ziwo).all()
+    assert len(there.asked) == requests
 
 
 async def test_a_total_past_the_end_does_not_go_on_for_ever(kit, ziwo):
@@ -163,7 +185,7 @@ async def test_a_page_has_at_least_one_record(kit, ziwo):
 class Paper:
     """A transport without a network, for many shapes of lists in little time."""
 
-    def __init__(self, count: int, most: int, total: bool) -> None:
+    def __init__(self, count: int, most: int, total: str) -> None:
         self.count, self.most, self.total, self.requests = count, most, total, 0
 
     async def request(self, method, path, *, params):
@@ -171,11 +193,19 @@ class Paper:
 
         self.requests += 1
         rows = [{"id": n} for n in range(self.count)][params["skip"] :][: min(params["limit"], self.most)]
-        return Reply(content=rows, info={"total": self.count} if self.total else {}, status=200)
+        total = {"none": {}, "page": {"total": len(rows)}, "all": {"total": self.count}}[self.total]
+        return Reply(content=rows, info=total, status=200)
 
 
-@given(count=st.integers(0, 400), size=st.integers(1, 120), most=st.integers(50, 100), total=st.booleans())
+@given(
+    count=st.integers(0, 400),
+    size=st.integers(1, 120),
+    most=st.integers(1, 100),
+    total=st.sampled_from(["none", "page", "all"]),
+)
 async def test_nothing_is_lost_whatever_the_sizes(count, size, most, total):
+    if total == "page":
+        most = max(most, size)  # a short page whose total is its length cannot be told from a short list
     paper = Paper(count, most, total)
     found = [row.id async for page in pages(paper, Row, "/x", key=lambda r: r.id, size=size) for row in page]
     assert found == list(range(count))

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from datetime import date, datetime, timedelta
 from typing import Literal, TypeAlias
 
-from ..errors import BadArgument
-from .history import HistoryQuery, read_history, time_of
+from ..errors import BadArgument, DecodeError
+from .history import WINDOW, CdrReader, HistoryQuery, cdr_pages, read_history, time_of
 from .missed import MissedCalls
-from .models.base import parse_rows
 from .models.cdr import Cdr
-from .paging import PAGE_SIZE, Listing, PageStyle
+from .paging import PAGE_SIZE, Listing, PageStyle, pages
 from .period import Period
 from .places import PlaceStore
 from .prepared import Params, segment
@@ -24,6 +24,7 @@ __all__ = ["CallsResource", "Dataset"]
 Dataset: TypeAlias = Literal["tags", "notes", "customer", "agent"]
 """What a CDR comes with when it is asked for."""
 
+_OWN = "/agents/channels/calls/"
 _NUMERIC = re.compile(r"[0-9]+(?::[0-9]+)?")  # 46; ZIWO's endCall example has 46:5196
 
 
@@ -56,6 +57,8 @@ class CallsResource(Resource):
     ) -> Listing[Cdr]:
         """Give the agent's own calls, each once, in the order in which the server gives them.
 
+        A record that cannot be read is left out, with one warning in the log.
+
         Needs: any agent. (`GET /agents/channels/calls/`; source: Android SDK)
 
         Args:
@@ -71,24 +74,23 @@ class CallsResource(Resource):
             BadArgument: An argument can never work.
         """
         period = Period.of(from_date, to_date)
-        listing = self._listing(
-            Cdr,
-            "/agents/channels/calls/",
-            key=lambda cdr: cdr.key,
-            params={
-                "directions[]": [str(word) for word in _several(directions, "directions")] or None,
-                "abandoned": abandoned,
-                **period.days.params(),
-                "contactNumber": contact_number,
-                "dataset": list(_several(datasets, "datasets")) or None,
-            },
-            page_size=_positive(page_size),
-        )
+        params: Params = {
+            "directions[]": [str(word) for word in _several(directions, "directions")] or None,
+            "abandoned": abandoned,
+            **period.days.params(),
+            "contactNumber": contact_number,
+            "dataset": list(_several(datasets, "datasets")) or None,
+        }
+        size = _positive(page_size)
 
         async def meant() -> AsyncIterator[Cdr]:
-            async for cdr in listing:
-                if period.holds(time_of(cdr)):
-                    yield cdr
+            read = CdrReader(_OWN)
+            found = pages(self._transport, Cdr, _OWN, key=lambda cdr: cdr.key, params=params, size=size, read=read)
+            async with aclosing(found):
+                async for page in found:
+                    for cdr in page:
+                        if period.holds(time_of(cdr)):
+                            yield cdr
 
         return Listing(meant)
 
@@ -111,7 +113,11 @@ class CallsResource(Resource):
 
         A range with more than 2 000 calls is read in parts of whole days, each collected and sorted, so the first call
         comes when the first part is complete. Order, time and repetition are our own work; the other filters are the
-        server's, because how it compares numbers, and which of several agents it means, is not documented.
+        server's, because how it compares numbers, and which of several agents it means, is not documented. A record
+        that cannot be read is left out, with one warning in the log.
+
+        What is sent for the order: `order=~startedAt` when the newest come first, which the Manager app does, and else
+        `order=startedAt`, which was seen on other lists only. A server that does not know it does no harm.
 
         A `date` is sent as it is. ZIWO does not say in which time zone it reads it; a call up to a day beside the range
         is therefore not thrown away. A `datetime` with a time zone is exact: the days around are asked for, and only
@@ -171,6 +177,8 @@ class CallsResource(Resource):
     async def by_call_id(self, call_id: str) -> Cdr | None:
         """Give one call by its `callID`; None when it is not (yet) in the history.
 
+        Where the server ignores the filter, the newest 2 000 calls are looked through, page by page.
+
         Needs: an admin. (`GET /callHistory/`; source: ZIWO Manager app)
 
         Args:
@@ -178,14 +186,27 @@ class CallsResource(Resource):
 
         Raises:
             BadArgument: It is empty or the number of a record.
+            DecodeError: The server ignores the filter, and the call is not among the newest: it may be older.
         """
         if not call_id or _NUMERIC.fullmatch(call_id):
             raise BadArgument("this is no callID; with the number of a record, use calls.get()")
-        # More than one, and compared here: a server that does not know the filter answers with any calls.
-        params: Params = {"callID": call_id, "limit": PAGE_SIZE, "skip": 0}
-        reply = await self._transport.request("GET", "/callHistory/", params=params)
-        rows = parse_rows(Cdr, reply, method="GET", path="/callHistory/")
-        return next((cdr for cdr in rows if cdr.call_id == call_id), None)
+        wanted = call_id.lower()
+        looked, whole = 0, True
+        found = cdr_pages(self._transport, {"callID": call_id, "order": "~startedAt"}, size=PAGE_SIZE)
+        async with aclosing(found):
+            async for page in found:
+                for cdr in page.records:
+                    if cdr.call_id is not None and cdr.call_id.lower() == wanted:
+                        return cdr
+                looked += len(page.fresh)
+                whole = bool(page.fresh)  # or it ends because the server repeats itself
+                if looked >= WINDOW:
+                    whole = False
+                    break
+        if whole:
+            return None
+        text = f"the server ignores the filter callID, and the call is not among the {looked} that it gives first"
+        raise DecodeError(text, status=200, method="GET", path="/callHistory/")
 
     def missed(
         self,

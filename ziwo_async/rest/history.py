@@ -10,18 +10,21 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from ..errors import BadArgument
+from pydantic import JsonValue
+
+from ..errors import DecodeError
+from .envelope import Reply
 from .models.base import parse_rows
 from .models.cdr import Cdr
-from .paging import PAGE_SIZE, PageStyle
+from .paging import PAGE_SIZE, Page, PageStyle, Patience, read_pages
 from .period import Days, Period
 from .prepared import Params
 from .transport import Transport
 
-__all__ = ["WINDOW", "CdrPage", "HistoryQuery", "read_history", "read_pages", "time_of"]
+__all__ = ["WINDOW", "CdrReader", "HistoryQuery", "cdr_pages", "read_history", "time_of"]
 
 _log = logging.getLogger("ziwo_async.rest")
 
@@ -29,28 +32,65 @@ WINDOW = 2_000
 """With more calls than this, a range of several days is read in parts."""
 
 _PATH = "/callHistory/"
-_MOST_REPEATS = 3
-_MOST_FRUITLESS = 20
+_PATIENCE = Patience(repeats=3, fruitless=20)  # new calls at the front move a page that we have had to the next place
+_FEW = 5  # so many records of one page may all be bad; more are an answer that we do not know
 _ROUNDS = 3
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class CdrPage:
-    """One page of the history, as it came.
+class CdrReader:
+    """Reads answers with CDRs. One record that cannot be read is left out, with one warning for all of them."""
 
-    Attributes:
-        records: Its calls, those of earlier pages included.
-        total: How many there are in all, if the server told.
-    """
+    def __init__(self, path: str = _PATH) -> None:
+        """Remember nothing.
 
-    records: Sequence[Cdr]
-    total: int | None
+        Args:
+            path: Path of the requests, for the error.
+        """
+        self._path = path
+        self._warned = False
+
+    def __call__(self, reply: Reply) -> Sequence[Cdr | None]:
+        """Read an answer; None stands for a record that is left out.
+
+        Args:
+            reply: The answer.
+
+        Raises:
+            DecodeError: It is no list of records, or has several and none of them can be read.
+        """
+        try:
+            return parse_rows(Cdr, reply, method="GET", path=self._path)
+        except DecodeError as error:
+            rows = [self._one(reply, part) for part in _apart(reply.content)]
+            if not rows or (len(rows) > _FEW and all(row is None for row in rows)):
+                raise
+            if not self._warned:
+                self._warned = True
+                _log.warning("%s; such records are left out", error)
+            return rows
+
+    def _one(self, reply: Reply, part: JsonValue) -> Cdr | None:
+        try:
+            (cdr,) = parse_rows(Cdr, replace(reply, content=part), method="GET", path=self._path)
+        except DecodeError:
+            return None
+        return cdr
+
+
+def _apart(content: JsonValue) -> list[JsonValue]:
+    """Give lists of one record each; an object keyed by id keeps its keys."""
+    if isinstance(content, dict) and content and all(isinstance(row, dict) for row in content.values()):
+        return [{name: row} for name, row in content.items()]
+    return [[row] for row in content] if isinstance(content, list) else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryQuery:
     """What to read, and how.
+
+    The earliest first is asked for as `order=startedAt`. Only the reverse, `~startedAt`, was seen on this route; that
+    the sign reverses an order is known from other lists. Nothing depends on it, because calls are sorted here.
 
     Attributes:
         period: When the calls started.
@@ -76,58 +116,43 @@ def time_of(cdr: Cdr) -> datetime | None:
     return cdr.start or cdr.answer or cdr.end or cdr.created_at
 
 
-async def read_pages(
-    transport: Transport, params: Params, *, size: int, style: PageStyle = "limit"
-) -> AsyncGenerator[CdrPage]:
-    """Read the history page by page, to its end. Where `pages` gives new records only, this gives whole pages.
+def cdr_pages(
+    transport: Transport, params: Params, *, size: int, style: PageStyle = "limit", read: CdrReader | None = None
+) -> AsyncGenerator[Page[Cdr]]:
+    """Read the history page by page, to its end.
 
     Args:
         transport: The way to the REST API.
         params: Filters and order.
         size: Records to ask for at a time.
         style: How a page is asked for.
+        read: Reads the answers; one that is used again does not warn again.
 
     Raises:
         BadArgument: The size is no positive number.
         ZiwoError: As for `Transport.request`.
     """
-    if size < 1:
-        raise BadArgument(f"a page has at least 1 record, not {size}")
-    seen: set[str] = set()
-    former: list[str] = []
-    skip = fruitless = repeats = 0
-    while True:
-        window = {"limit": size, "skip": skip} if style == "limit" else {"fetchStart": skip, "fetchStop": size}
-        reply = await transport.request("GET", _PATH, params={**params, **window})
-        records = parse_rows(Cdr, reply, method="GET", path=_PATH)
-        if not records:
-            return
-        yield CdrPage(records, reply.total)
-        keys = [cdr.key for cdr in records]
-        # New calls at the front move a page that we have had to here; but a server that ignores `skip` repeats the
-        # first page for ever.
-        repeats = repeats + 1 if keys == former else 0
-        fruitless = fruitless + 1 if seen.issuperset(keys) else 0
-        if repeats == _MOST_REPEATS or fruitless == _MOST_FRUITLESS:
-            return
-        seen.update(keys)
-        former = keys
-        skip += len(records)
-        if reply.total is None:
-            # A page may be short because the server allows less than we asked for; less than the documented maximum
-            # is taken for the end.
-            if len(records) < min(size, PAGE_SIZE):
-                return
-        elif skip >= reply.total:
-            return
+    return read_pages(
+        transport,
+        _PATH,
+        read=read or CdrReader(),
+        key=lambda cdr: cdr.key,
+        params=params,
+        size=size,
+        style=style,
+        patience=_PATIENCE,
+    )
 
 
-async def read_history(transport: Transport, query: HistoryQuery) -> AsyncIterator[Cdr]:
+async def read_history(
+    transport: Transport, query: HistoryQuery, *, read: CdrReader | None = None
+) -> AsyncIterator[Cdr]:
     """Read the history: every call once, in order of its start.
 
     Args:
         transport: The way to the REST API.
         query: What to read.
+        read: Reads the answers; one that is used again does not warn again.
 
     Raises:
         BadArgument: The page size is no positive number.
@@ -136,11 +161,12 @@ async def read_history(transport: Transport, query: HistoryQuery) -> AsyncIterat
     today = datetime.now(UTC).date()
     waiting = [query.period.days]
     shelf = _Shelf(newest_first=query.newest_first)
+    read = read or CdrReader()
     everything = 0
     while waiting:
         days = waiting.pop()
         halves = days.halves(today)
-        window = _Window(transport, query, days, splittable=halves is not None)
+        window = _Window(transport, query, days, read, splittable=halves is not None)
         whole = await window.read()
         everything = everything or window.total
         if not whole:
@@ -158,10 +184,13 @@ async def read_history(transport: Transport, query: HistoryQuery) -> AsyncIterat
 class _Window:
     """Some days of the history, collected."""
 
-    def __init__(self, transport: Transport, query: HistoryQuery, days: Days, *, splittable: bool) -> None:
+    def __init__(
+        self, transport: Transport, query: HistoryQuery, days: Days, read: CdrReader, *, splittable: bool
+    ) -> None:
         self._transport = transport
         self._query = query
         self._days = days
+        self._read = read
         self._splittable = splittable
         self.found: dict[str, Cdr] = {}
         self.total = 0
@@ -180,7 +209,8 @@ class _Window:
 
     async def _round(self) -> bool:
         query = self._query
-        pages = read_pages(self._transport, query.params(self._days), size=query.size, style=query.style)
+        params = query.params(self._days)
+        pages = cdr_pages(self._transport, params, size=query.size, style=query.style, read=self._read)
         async with aclosing(pages):
             async for page in pages:
                 self.found.update((cdr.key, cdr) for cdr in page.records)
@@ -189,9 +219,9 @@ class _Window:
                     return False
         return True
 
-    def _too_many(self, page: CdrPage) -> bool:
-        # A page that is not full is the last one, whatever the total says.
-        more = self.total > WINDOW and len(page.records) >= min(self._query.size, PAGE_SIZE)
+    def _too_many(self, page: Page[Cdr]) -> bool:
+        # After a page that is not full usually nothing follows, whatever the total says.
+        more = self.total > WINDOW and len(page.rows) >= min(self._query.size, PAGE_SIZE)
         # When the server does not look at the days, reading in parts gains nothing.
         return (more or len(self.found) > WINDOW) and not self._strange(page.records)
 

@@ -21,7 +21,7 @@ from itertools import pairwise
 from typing import Self, TypeVar
 
 from ..errors import BadArgument, DecodeError, PlaceError, RateLimited, ZiwoError
-from .history import WINDOW, HistoryQuery, read_history, read_pages
+from .history import WINDOW, CdrReader, HistoryQuery, cdr_pages, read_history
 from .models.base import parse
 from .models.cdr import Cdr
 from .models.profile import Profile
@@ -125,6 +125,7 @@ class MissedCalls:
         self._saved = ""
         self._began: datetime | None = None
         self._warned = False
+        self._read_rows = CdrReader()
         self._place: Place | None = None
         self._look: AsyncGenerator[Cdr] | None = None
         self._failures = 0
@@ -317,7 +318,7 @@ class MissedCalls:
         # No farther than the tail went: a call that ends while we read is behind that at most by the overlap.
         top = min(now, max(_start(cdr) for cdr in tail.calls.values()))
         query = HistoryQuery(period=Period.of(horizon, None), size=self._page_size)
-        async for cdr in read_history(self._transport, query):
+        async for cdr in read_history(self._transport, query, read=self._read_rows):
             yield cdr, horizon if cdr.start is None else min(cdr.start, top) - self._overlap
 
     async def _tail(self, horizon: datetime) -> _Tail:
@@ -325,9 +326,10 @@ class MissedCalls:
         calls: dict[str, Cdr] = {}
         falling, read, last = True, 0, _AFTER_ALL
         params: Params = {**Days((horizon - MARGIN).date()).params(), "order": "~startedAt"}
-        async with aclosing(read_pages(self._transport, params, size=self._page_size)) as pages:
-            async for page in pages:
-                starts = [_start(cdr) for cdr in page.records]
+        found = cdr_pages(self._transport, params, size=self._page_size, read=self._read_rows)
+        async with aclosing(found):
+            async for page in found:
+                starts = [_start(cdr) for cdr in page.records] or [last]
                 calls.update((cdr.key, cdr) for cdr in page.records if _start(cdr) >= horizon)
                 falling = falling and all(a >= b for a, b in pairwise([last, *starts]))
                 last = starts[-1]

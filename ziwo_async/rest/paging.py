@@ -1,21 +1,24 @@
 """Lists that come in pages, as one async iterator: no gap, no record twice, and an end that cannot be missed.
 
 What real servers do, and what is therefore handled (sources: ZIWO docs, Manager app, integrators): two ways to ask for
-a page, a server that gives less than was asked for, totals in `info` or none, a page that is repeated for ever, and
-records that move to the next page while it is read.
+a page, a server that gives less than was asked for, totals in `info` or none or of the page only, a page that is
+repeated for ever, and records that move to the next page while it is read.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Hashable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Generic, Literal, TypeAlias, TypeVar
 
 from ..errors import BadArgument
+from .envelope import Reply
 from .models.base import Model, parse_rows
 from .prepared import Params, ParamValue
 from .transport import Transport
 
-__all__ = ["PAGE_SIZE", "Listing", "PageStyle", "pages"]
+__all__ = ["HASTE", "PAGE_SIZE", "Listing", "Page", "PageStyle", "Patience", "Reading", "pages", "read_pages"]
 
 PAGE_SIZE = 50
 """Records a page: ZIWO's documented maximum for admin lists (source: ZIWO docs, call trackers)."""
@@ -25,6 +28,46 @@ PageStyle: TypeAlias = Literal["limit", "fetch"]
 
 _M = TypeVar("_M", bound=Model)
 _T = TypeVar("_T")
+
+Reading: TypeAlias = Callable[[Reply], Sequence[_M | None]]
+"""How an answer becomes records, in its order; None stands for one that is left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_M]):
+    """One page of a list.
+
+    Attributes:
+        rows: What came, as it was read.
+        fresh: Its records that no page before had, each once.
+        total: How many there are in all, if the server told.
+    """
+
+    rows: Sequence[_M | None]
+    fresh: Sequence[_M]
+    total: int | None
+
+    @property
+    def records(self) -> list[_M]:
+        """All that could be read, those of earlier pages included."""
+        return [row for row in self.rows if row is not None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patience:
+    """How many pages without anything new are the end of a list.
+
+    Attributes:
+        repeats: So many times the same page.
+        fruitless: So many pages of which everything was seen before.
+    """
+
+    repeats: int
+    fruitless: int
+
+
+HASTE = Patience(repeats=1, fruitless=1)
+"""For lists that do not change while they are read."""
 
 
 class Listing(Generic[_T]):
@@ -76,7 +119,8 @@ async def pages(
     params: Mapping[str, ParamValue | Sequence[ParamValue] | None] | None = None,
     size: int = PAGE_SIZE,
     style: PageStyle = "limit",
-) -> AsyncIterator[list[_M]]:
+    read: Reading[_M] | None = None,
+) -> AsyncGenerator[Sequence[_M]]:
     """Read a list page by page; gives the records of each page that were not seen before.
 
     Args:
@@ -87,6 +131,48 @@ async def pages(
         params: Filters.
         size: Records to ask for at a time.
         style: How a page is asked for.
+        read: How an answer is read; by default, one record that cannot be read refuses all.
+
+    Raises:
+        BadArgument: The size is no positive number.
+        ZiwoError: As for `Transport.request`.
+    """
+
+    def strictly(reply: Reply) -> Sequence[_M]:
+        return parse_rows(model, reply, method="GET", path=path)
+
+    found = read_pages(transport, path, read=read or strictly, key=key, params=params, size=size, style=style)
+    async with aclosing(found):
+        async for page in found:
+            if page.fresh:
+                yield page.fresh
+
+
+async def read_pages(
+    transport: Transport,
+    path: str,
+    *,
+    read: Reading[_M],
+    key: Callable[[_M], Hashable],
+    params: Mapping[str, ParamValue | Sequence[ParamValue] | None] | None,
+    size: int,
+    style: PageStyle,
+    patience: Patience = HASTE,
+) -> AsyncGenerator[Page[_M]]:
+    """Read a list page by page, to its end.
+
+    The end is an empty page, a page that we have had, or what the total says, unless that is only the page's own
+    length. That a page is short says nothing: a server may give less than it is asked for.
+
+    Args:
+        transport: The way to the REST API.
+        path: Path of the list.
+        read: How an answer is read.
+        key: What makes two records the same.
+        params: Filters and order.
+        size: Records to ask for at a time.
+        style: How a page is asked for.
+        patience: How many pages without anything new are the end.
 
     Raises:
         BadArgument: The size is no positive number.
@@ -95,28 +181,41 @@ async def pages(
     if size < 1:
         raise BadArgument(f"a page has at least 1 record, not {size}")
     seen: set[Hashable] = set()
-    skip = 0
+    former: list[Hashable] = []
+    skip = repeats = fruitless = 0
     while True:
         query: Params = {**(params or {}), **_window(style, skip, size)}
         reply = await transport.request("GET", path, params=query)
-        records = parse_rows(model, reply, method="GET", path=path)
-        fresh: list[_M] = []
-        for record in records:
-            if (name := key(record)) not in seen:
-                seen.add(name)
-                fresh.append(record)
-        if fresh:
-            yield fresh
-        skip += len(records)
-        if not fresh:
-            return  # empty, or a page that we have had: a server that ignores `skip` repeats the first one for ever
-        if reply.total is None:
-            # Nobody says how many there are. A page may be short because the server allows less than we asked for, but
-            # less than the documented maximum is taken for the end.
-            if len(records) < min(size, PAGE_SIZE):
-                return
-        elif skip >= reply.total:
+        rows = read(reply)
+        if not rows:
             return
+        names = [None if row is None else key(row) for row in rows]  # what could not be read looks alike
+        known = seen.issuperset(names)
+        yield Page(rows, _fresh(rows, names, seen), reply.total)
+        skip += len(rows)
+        # A server that ignores `skip` repeats the first page for ever.
+        repeats = repeats + 1 if names == former else 0
+        fruitless = fruitless + 1 if known else 0
+        former = names
+        if repeats >= patience.repeats or fruitless >= patience.fruitless:
+            return
+        if reply.total is not None and skip >= reply.total and not _own_length(reply.total, len(rows), size):
+            return
+
+
+def _fresh(rows: Sequence[_M | None], names: Sequence[Hashable], seen: set[Hashable]) -> list[_M]:
+    fresh: list[_M] = []
+    for row, name in zip(rows, names, strict=True):
+        if name not in seen:
+            seen.add(name)
+            if row is not None:
+                fresh.append(row)
+    return fresh
+
+
+def _own_length(total: int, came: int, size: int) -> bool:
+    """Whether a total may be no more than the length of a full page."""
+    return total <= came == size
 
 
 def _window(style: PageStyle, skip: int, size: int) -> dict[str, int]:
