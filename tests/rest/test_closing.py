@@ -62,19 +62,56 @@ async def test_a_body_that_is_being_read(kit, ziwo):
         return response
 
     ziwo.on("GET", PATH, endless)
+    async with asyncio.timeout(5):  # less than the limit of a request
+        transport = kit.transport(ziwo.url)
+
+        async def read() -> None:
+            async with transport.stream(PATH) as body:
+                async for _ in body.chunks():
+                    begun.set()
+
+        begun = asyncio.Event()
+        reading = asyncio.ensure_future(read())
+        await begun.wait()
+        await transport.aclose()
+        with pytest.raises(ClientClosed):
+            await reading
+
+
+async def test_an_answer_that_is_half_there(kit, ziwo):
+    half = asyncio.Event()
+
+    async def begin(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"{")
+        half.set()
+        await asyncio.Event().wait()
+        return response
+
+    ziwo.on("POST", "/x", begin)
+    async with asyncio.timeout(5):
+        transport = kit.transport(ziwo.url)
+        asking = asyncio.ensure_future(transport.request("POST", "/x"))
+        await half.wait()
+        while not transport._exchange._being_read:
+            await asyncio.sleep(0)
+        await transport.aclose()
+        with pytest.raises(ClientClosed):
+            await asking
+
+
+async def test_a_body_that_is_left_open_while_its_client_closes(kit, ziwo):
+    ziwo.answers("GET", PATH, lambda: web.Response(body=b"x" * 10_000_000))
     transport = kit.transport(ziwo.url)
 
     async def read() -> None:
         async with transport.stream(PATH) as body:
             async for _ in body.chunks():
-                begun.set()
+                await transport.aclose()
 
-    begun = asyncio.Event()
-    reading = asyncio.ensure_future(read())
-    await begun.wait()
-    await transport.aclose()
     with pytest.raises(ClientClosed):
-        await reading
+        await read()
 
 
 async def test_a_login_under_way_is_logged_out_again(ziwo):

@@ -85,6 +85,7 @@ class Exchange:
         self._borrowed = http
         self._owned: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._being_read: set[aiohttp.StreamReader] = set()
         self._gate = RateGate(spread=retry.base)
         self._ended = asyncio.Event()
         self.closed = False
@@ -186,15 +187,20 @@ class Exchange:
         _log_answer(request, body.status, started)
         if ours:
             self._note_pause(body.status, body.retry_after)
+        self._being_read.add(body.content)
         try:
             yield body
         finally:
+            self._being_read.discard(body.content)
             body.close()
 
     async def aclose(self) -> None:
         """Close our own session; a borrowed one stays open. Requests under way fail with `ClientClosed`. Idempotent."""
         self.closed = True
         self._ended.set()
+        for content in self._being_read:
+            # Closing the session wakes nobody who waits for the rest of a body.
+            content.set_exception(aiohttp.ClientConnectionError("closed"))
         session, self._owned = self._owned, None
         if session is None:
             return
@@ -243,7 +249,11 @@ class Exchange:
             ssl=self._ssl if self._ssl is not None else True,
             timeout=aiohttp.ClientTimeout(total=limit, sock_connect=self.timeouts.connect, ceil_threshold=limit + 1),
         ) as response:
-            body = await _read(response)
+            self._being_read.add(response.content)
+            try:
+                body = await _read(response)
+            finally:
+                self._being_read.discard(response.content)
             return Answer(
                 status=response.status,
                 body=body or b"",
@@ -328,6 +338,11 @@ class Body:
             name: Its name, in any case.
         """
         return self._response.headers.get(name)
+
+    @property
+    def content(self) -> aiohttp.StreamReader:
+        """Where the body comes in (used by `Exchange`)."""
+        return self._response.content
 
     @property
     def location(self) -> SecretStr | None:
