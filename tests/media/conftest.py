@@ -32,7 +32,11 @@ async def clean() -> AsyncIterator[None]:
     tasks, sockets = asyncio.all_tasks(), len(loop._selector.get_map())  # type: ignore[attr-defined]
     yield
     await until(lambda: len(loop._selector.get_map()) <= sockets, "sockets are left")  # type: ignore[attr-defined]
-    await until(lambda: not (asyncio.all_tasks() - tasks - {here, asyncio.current_task()}), "tasks are left")
+    ours = {here, asyncio.current_task()}
+    try:
+        await until(lambda: not (asyncio.all_tasks() - tasks - ours))
+    except AssertionError:
+        raise AssertionError(f"tasks are left: {asyncio.all_tasks() - tasks - ours}") from None
     await until(lambda: not [one for one in threading.enumerate() if "decoder" in one.name], "decoders are left")
     loop.set_exception_handler(None)
     gc.collect(0)

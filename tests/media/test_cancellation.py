@@ -71,6 +71,19 @@ async def test_an_attach_that_is_cancelled_leaves_the_connection_that_stands() -
         assert cancelled > 3
 
 
+async def test_a_close_while_it_connects_leaves_nothing() -> None:
+    """aioice asks for consent, for ever, when it comes to connect after its close; it connects within these moments."""
+    engine = media()
+    for milliseconds in (*range(10, 46), *range(16, 42, 2)):
+        async with Peer() as peer:
+            session = await engine.open("c1")
+            peer.accept(await session.answer(peer.offer()))
+            await asyncio.sleep(milliseconds / 1000)
+            await within(session.close())
+        left = [task for task in asyncio.all_tasks() if "query_consent" in repr(task.get_coro())]
+        assert left == [], f"closed {milliseconds} ms after the answer"
+
+
 @pytest.mark.parametrize("name", ["recording", "playing", "nothing"])
 async def test_a_close_goes_on_to_its_end(tmp_path: Path, name: str) -> None:
     engine, folder = media(), tmp_path

@@ -290,20 +290,27 @@ class Line:
         await finish(self._closing)
 
     async def _close(self) -> None:
-        # aiortc does not wait for what it started to connect, nor for its reader.
-        started = {*self._peer.connecting, *([self._dtls._task] if isinstance(self._dtls._task, asyncio.Task) else [])}
+        # Ended first: what connects on behind a close starts tasks that nobody ends any more, and asks the server
+        # for ever whether it may go on.
+        connecting = set(self._peer.connecting)
         if self._talking is not None:
-            self._talking.cancel()
-            started.add(self._talking)
+            connecting.add(self._talking)
+        await _ended(connecting)
+        reader = self._dtls._task  # for which aiortc does not wait
         try:
             async with asyncio.timeout(_CLOSE_LIMIT):
                 await self._peer.close()
         except TimeoutError:
             _log.error("a media connection did not close within %g s", _CLOSE_LIMIT)
-        if started:
-            _, still = await asyncio.wait(started, timeout=_CLOSE_LIMIT)
-            for task in still:
-                task.cancel()
+        if isinstance(reader, asyncio.Task):
+            await _ended({reader})
+
+
+async def _ended(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=_CLOSE_LIMIT)
 
 
 def _looked_at(task: asyncio.Task[None]) -> None:
