@@ -109,18 +109,18 @@ class Ziwo:
         for name in ("ZIWO_API_URL", "ZIWO_USERNAME", "ZIWO_PASSWORD"):
             self.env[name] = None
 
-    def __call__(self, *arguments: str, **env: str | None) -> Result:
+    def __call__(self, *arguments: str, stdin: str | None = None, **env: str | None) -> Result:
         secrets = self.centre.secrets | self.centre.tokens
-        result = CliRunner().invoke(app, arguments, env={**self.env, **env})
+        result = CliRunner().invoke(app, arguments, input=stdin, env={**self.env, **env})
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         for secret in secrets | self.centre.tokens:
             assert secret not in result.output
         return result
 
-    def ok(self, *arguments: str, **env: str | None) -> str:
+    def ok(self, *arguments: str, stdin: str | None = None, **env: str | None) -> str:
         """Run it, and expect that it works; gives stdout."""
-        result = self(*arguments, **env)
+        result = self(*arguments, stdin=stdin, **env)
         assert result.exit_code == 0, result.output
         return result.stdout
 
@@ -128,9 +128,9 @@ class Ziwo:
         """Run it with --json; stdout must be JSON lines and nothing else."""
         return [json.loads(line) for line in self.ok(*arguments, "--json", **env).splitlines()]
 
-    def refuses(self, code: int, *arguments: str, **env: str | None) -> str:
+    def refuses(self, code: int, *arguments: str, stdin: str | None = None, **env: str | None) -> str:
         """Run it, and expect one line on stderr, nothing on stdout, and this exit code."""
-        result = self(*arguments, **env)
+        result = self(*arguments, stdin=stdin, **env)
         assert result.exit_code == code, result.output
         assert result.stdout == ""
         (line,) = result.stderr.splitlines()

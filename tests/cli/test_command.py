@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from typer.testing import CliRunner
 
@@ -113,3 +114,17 @@ def test_an_output_that_ends_early_ends_the_command_quietly() -> None:
     assert "Traceback" not in done.stderr
     assert "Warning" not in done.stderr
     assert done.stdout.splitlines()[-1] == "1"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.parametrize("command", ["demo --speed 50", "demo --speed 50 --json", "--version", "flow -"])
+def test_an_output_that_is_full_is_one_line(command: str) -> None:
+    line = f"{shlex.quote(sys.executable)} -m ziwo_async.cli {command} >/dev/full"
+    frame = b'{"callID": "1", "state": "ringing", "direction": "inbound"}'
+    done = subprocess.run(
+        ["sh", "-c", line], capture_output=True, input=frame, timeout=30, env=clean_environment(), check=False
+    )
+    assert (done.returncode, done.stderr.decode()) == (
+        1,
+        "ziwo: the output cannot be written: No space left on device\n",
+    )

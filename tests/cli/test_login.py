@@ -108,6 +108,57 @@ def test_a_file_is_only_made_when_asked_for_and_only_its_owner_can_read_it(ziwo:
     assert f"login from      file {ziwo.login_file}" in ziwo.ok("whoami")
 
 
+# --- a token that is there already ----------------------------------------------------------------------------------
+
+
+def given(ziwo: Ziwo, cc_login: str = "5555") -> str:
+    """A token from elsewhere."""
+    token = "canary-token-from-elsewhere"
+    ziwo.centre.do(lambda world: world.simulator.rest.accept_token(token, world.agent(cc_login)))
+    return token
+
+
+def test_a_token_on_stdin_is_kept_and_nobody_logs_in_or_out(ziwo: Ziwo) -> None:
+    token = given(ziwo)
+    url = ziwo.centre.world.api_url
+    said = ziwo.ok("login", "--token-stdin", stdin=f"{token}\n", ZIWO_PASSWORD="canary-wrong")
+    assert said == f"Kept the token of agent5555@acme.example at {url} in the keyring.\n"
+    assert ziwo.centre.requests == ["GET /profile 200"]
+    assert (kept(ziwo)["token"], kept(ziwo)["username"]) == (token, "agent5555@acme.example")
+    ziwo.nobody()
+    assert ziwo.json("whoami")[0]["ccLogin"] == "5555"
+    assert str(ziwo.login_file) in ziwo.ok("login", "--token-stdin", "--file", stdin=token, ZIWO_API_URL=url)
+
+
+@pytest.mark.parametrize("stdin", ["", "\n", "  \nmore"])
+def test_no_token_on_stdin(ziwo: Ziwo, stdin: str) -> None:
+    assert "there is no token on stdin" in ziwo.refuses(2, "login", "--token-stdin", stdin=stdin)
+    assert ziwo.centre.requests == []
+
+
+def test_a_token_that_is_not_accepted_is_not_kept(ziwo: Ziwo) -> None:
+    assert ziwo.refuses(3, "login", "--token-stdin", stdin="canary-wrong") == "ziwo: the token is not accepted"
+    assert not (ziwo.folder / "keyring.json").exists()
+
+
+def test_a_token_without_a_contact_centre(ziwo: Ziwo) -> None:
+    ziwo.nobody()
+    assert "no contact centre" in ziwo.refuses(2, "login", "--token-stdin", stdin="canary-token")
+
+
+def test_at_a_terminal_a_token_is_asked_for_and_not_shown(ziwo: Ziwo) -> None:
+    token = given(ziwo)
+    env = {name: value for name, value in ziwo.env.items() if value is not None}
+    with on_a_terminal("login", "--token-stdin", "--file", **env) as terminal:
+        terminal.answer("Access token: ", token)
+        assert terminal.process.wait(20) == 0
+        terminal.shows("Kept the token of agent5555@acme.example")
+        assert token not in terminal.shown
+
+
+# --- one of them ----------------------------------------------------------------------------------------------------
+
+
 def test_there_is_one_login_only(ziwo: Ziwo) -> None:
     ziwo.ok("login", "--file")
     ziwo.ok("login")

@@ -97,6 +97,14 @@ def test_without_the_phone_nothing_logs_in_there(ziwo: Ziwo) -> None:
     assert not ziwo.centre.do(lambda world: world.journal.frames("in"))
 
 
+def test_nobody_and_no_contact_centre(ziwo: Ziwo) -> None:
+    ziwo.nobody()
+    marks = outcome(ziwo, 2)
+    assert marks["why"].endswith("(for example acme). Or log in once: `ziwo login`.")
+    for command in ("agents", "ping", "doctor"):
+        assert "contact_center" not in ziwo(command).output  # a word of the package, which is of no use here
+
+
 def test_a_name_that_is_none(ziwo: Ziwo) -> None:
     marks = outcome(ziwo, 2, ZIWO_API_URL=None, ZIWO_CONTACT_CENTER="not a name")
     assert "bare name" in marks.pop("why")

@@ -52,7 +52,12 @@ def test_it_waits_until_the_recording_is_ready(ziwo: Ziwo, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (("00000000-0000-4000-8000-000000000000", "--wait", "0"), 1, "there is no recording of this call (yet)"),
+        (
+            ("00000000-0000-4000-8000-000000000000", "--wait", "0"),
+            1,
+            "ziwo: there is no recording of this call (yet); ",
+        ),
+        (("00000000-0000-4000-8000-000000000000", "--wait", "0", "--voicemail"), 1, "ziwo: there is no voicemail of "),
         (("46",), 2, "46 is the number of a record"),
         (("../../etc/passwd",), 2, "etc/passwd"),
         (("00000000-0000-4000-8000-000000000000", "-o", "/nowhere/at/all.mp3"), 2, "there is no folder /nowhere/at"),

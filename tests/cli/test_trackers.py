@@ -61,11 +61,12 @@ def test_list_and_show_say_of_a_key_only_whether_there_is_one(ziwo: Ziwo) -> Non
     (found,) = ziwo.json("trackers", "show", "1")
     assert (found["startRequestAPIKey"], found["endRequestAPIKey"], found["startRequestTimeout"]) == (
         "set",
-        "none",
+        None,
         2500,
     )
     assert ziwo.json("trackers", "list")[0] == found
     assert len(ziwo.json("trackers", "list", "--search", "sales")) == 1
+    assert ziwo.refuses(2, "trackers", "list", "--search", "").startswith("ziwo: --search is empty")
 
 
 def test_create_takes_keys_and_secret_addresses_from_the_environment(ziwo: Ziwo) -> None:
@@ -163,7 +164,9 @@ def test_the_test_and_its_logs(ziwo: Ziwo) -> None:
     assert "callTrackerName=Marketing" in line
     assert "url=http://127.0.0.1:9/end" in line
     assert [log["callTrackerId"] for log in ziwo.json("trackers", "logs", "Marketing", "--limit", "1")] == [1]
-    assert ziwo.json("trackers", "logs", "--from", "2020-01-01", "--to", "2020-01-02") == []
+    then = ("trackers", "logs", "--from", "2020-01-01", "--to", "2020-01-02")
+    assert ziwo.json(*then) == []
+    assert ziwo.refuses(0, *then) == "ziwo: there are no such requests"
     assert "is no day" in ziwo.refuses(2, "trackers", "logs", "--from", "2020-01-01T10:00")
 
 
@@ -173,7 +176,7 @@ def test_a_secret_that_a_server_puts_into_a_log_or_a_test_is_hidden(ziwo: Ziwo) 
     for command, path in (("test", "/admin/callTrackers/1/test"), ("logs", "/admin/callTrackers/logs")):
         ziwo.centre.do(
             lambda world, path=path: world.faults.next_http(  # type: ignore[misc]
-                200, body={"result": True, "content": content}, path=path, times=2
+                200, body={"result": True, "content": content}, path=path, times=4
             )
         )
         said = ziwo.ok("trackers", command, "1")

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 
 __all__ = ["main"]
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 def main() -> None:
@@ -22,4 +26,15 @@ def main() -> None:
             f'ziwo: the command line needs {error.name}, which is not installed: pip install "ziwo-async[cli]"\n'
         )
         raise SystemExit(2) from None
-    app(prog_name="ziwo")
+    try:
+        try:
+            app(prog_name="ziwo")
+        finally:
+            sys.stdout.flush()
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        sys.stderr.write(f"ziwo: the output cannot be written: {error.strerror}\n")
+        # What is still to be written would fail once more when Python ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None

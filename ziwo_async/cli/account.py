@@ -28,7 +28,7 @@ from .. import (
 from .running import fail, run
 from .stored import StoredLogin, load
 
-__all__ = ["Account", "ask", "find", "find_password", "signed_in"]
+__all__ = ["Account", "ask", "find", "find_password", "signed_in", "with_token"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +83,7 @@ class Account:
         Raises:
             ConfigError: Something is missing or wrong.
         """
+        self._check_place()
         return Settings(
             contact_center=self.contact_center,
             api_url=self.api_url,
@@ -128,9 +129,16 @@ class Account:
         Raises:
             ConfigError: It says no contact centre, or a wrong one.
         """
+        self._check_place()
         return ZiwoClient(
             self.contact_center, api_url=self.api_url, credentials=_no_credentials, retry=RetryPolicy(attempts=1)
         )
+
+    def _check_place(self) -> None:
+        if not self.has_place:
+            raise ConfigError(
+                "no contact centre: set ZIWO_CONTACT_CENTER to the name in https://<name>.aswat.co (for example acme)."
+            )
 
 
 async def _no_credentials() -> Credentials:
@@ -206,6 +214,11 @@ def find(*, needs_login: bool = True) -> Account:
 def find_password() -> Account:
     """Put together user and password, from the environment and the answers of the user at a terminal."""
     return _prompted(replace(_environment(), token=None), needs_login=True)
+
+
+def with_token(token: SecretStr) -> Account:
+    """Put together what the environment says of the contact centre, and a token instead of its login."""
+    return replace(_environment(), username=None, password=None, token=token)
 
 
 def _environment() -> Account:

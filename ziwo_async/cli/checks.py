@@ -141,7 +141,7 @@ class Checks:
             phone: Whether the phone's login is one.
         """
         checks = [
-            Check("name", self._name, _nothing_more),
+            Check("name", self._name, self._about_name),
             Check("DNS", self._dns, _about_dns, ["name"]),
             Check("TCP and TLS", self._connection, _about_tls, ["DNS"]),
             Check("login", self._login, self._about_login, ["TCP and TLS"]),
@@ -228,6 +228,10 @@ class Checks:
         assert self._made is not None  # the checks that use it need the login
         return self._made
 
+    def _about_name(self, error: Exception) -> str:
+        del error  # of a wrong name it says what to do itself
+        return "" if self._account.has_place else "Or log in once: `ziwo login`."
+
     def _about_login(self, error: Exception) -> str:
         if isinstance(error, TokenExpired):
             return self._account.expired
@@ -249,11 +253,6 @@ def _certificate(writer: asyncio.StreamWriter, host: str, port: int) -> str:
 
 
 # --- what to do -------------------------------------------------------------------------------------------------------
-
-
-def _nothing_more(error: Exception) -> str:
-    del error  # it says what to do itself
-    return ""
 
 
 def _about_dns(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,7 +10,7 @@ import typer
 
 from .. import EXIT_CODES, BadArgument, Cdr, ZiwoClient
 from .account import Account, ask
-from .output import Column, Form, local, seconds, show_with, span, utc
+from .output import Column, Form, local, seconds, show_with, span, told, utc
 from .period import period
 from .running import fail
 
@@ -94,6 +94,8 @@ def history(
         fail("choose one of --json and --csv", EXIT_CODES["configuration"])
     if own and (agent or queue):
         fail("--own are your calls: --agent and --queue do not go with it", EXIT_CODES["configuration"])
+    if number is not None and not number.strip():
+        fail("--number is empty: leave it out, or say which customer", EXIT_CODES["configuration"])
     try:
         since, until = period(begin, end, last)
     except BadArgument as error:
@@ -113,7 +115,7 @@ def history(
                 contact_number=number,
                 newest_first=True,
             )
-        shown = show_with(_CSV if form == "csv" else _TABLE, form)
+        shown = show_with(_CSV if form == "csv" else _TABLE, form, whole=_whole)
         count = 0
         async for cdr in calls:
             if missed and not cdr.missed:
@@ -126,6 +128,11 @@ def history(
         return EXIT_CODES["stopped"]
 
     ask(work)
+
+
+def _whole(cdr: Cdr) -> Mapping[str, object]:
+    """Give what JSON shows: the server's fields, without the one that the model adds to them."""
+    return {name: value for name, value in told(cdr).items() if name != "resultText"}
 
 
 async def _agent_id(ziwo: ZiwoClient, cc_login: str) -> int:

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bar
 
-from .. import EXIT_CODES, BadArgument, Progress, TransportError, ZiwoClient
+from .. import EXIT_CODES, BadArgument, Progress, RecordingNotReady, TransportError, ZiwoClient, exit_code
 from .account import Account, ask
 from .running import fail, plain
 from .screen import Screen
@@ -44,6 +44,7 @@ def get(
 
     After a Ctrl-C or a lost connection, the same command goes on where this one stopped.
     """
+    kind = "voicemail" if voicemail else "recording"
 
     async def work(ziwo: ZiwoClient, account: Account) -> int:
         del account
@@ -55,8 +56,10 @@ def get(
         except BadArgument as error:
             # The same in the words of this command.
             raise BadArgument(str(error).replace("pass overwrite=True", "use --overwrite")) from None
+        except RecordingNotReady as error:
+            fail(f"there is no {kind} of this call (yet); looked for {wait:g} s", exit_code(error))
         except OSError as error:
-            fail(f"the recording cannot be written: {error.strerror or error}", EXIT_CODES["failed"])
+            fail(f"the {kind} cannot be written: {error.strerror or error}", EXIT_CODES["failed"])
         except (asyncio.CancelledError, TransportError):
             if seen.received:
                 sys.stderr.write(f"ziwo: stopped at {seen.received} bytes; the same command goes on from there\n")

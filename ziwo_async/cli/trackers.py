@@ -73,6 +73,8 @@ def list_all(
     json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
 ) -> None:
     """List the call trackers."""
+    if search is not None and not search.strip():
+        fail("--search is empty: leave it out, or say a word", EXIT_CODES["configuration"])
 
     async def work(ziwo: ZiwoClient, account: Account) -> int:
         del account
@@ -256,6 +258,8 @@ def logs(
             count += 1
             if count == limit:
                 break
+        if not count and not json:
+            sys.stderr.write("ziwo: there are no such requests\n")
         return EXIT_CODES["stopped"]
 
     ask(work)
@@ -357,6 +361,6 @@ def _seconds(limit: timedelta | None) -> str | None:
 
 
 def _whole(tracker: CallTracker) -> Mapping[str, object]:
-    """Give what JSON shows: of an API key only whether there is one."""
+    """Give what JSON shows: of an API key only that there is one."""
     keys = {"startRequestAPIKey": tracker.start_api_key, "endRequestAPIKey": tracker.end_api_key}
-    return {**told(tracker), **{name: _is_set(key) for name, key in keys.items()}}
+    return {**told(tracker), **{name: None if key is None else "set" for name, key in keys.items()}}
