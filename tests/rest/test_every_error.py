@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
+import re
 import socket
+import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
+import ziwo_async.rest
+import ziwo_async.spend
 from ziwo_async import (
     ApiError,
+    AuthError,
     BadArgument,
     BadCredentials,
     CannotConnect,
@@ -20,6 +30,7 @@ from ziwo_async import (
     DecodeError,
     Forbidden,
     NotFound,
+    PlaceError,
     RateLimited,
     RecordingNotReady,
     RequestTimeout,
@@ -27,6 +38,7 @@ from ziwo_async import (
     ServerError,
     SpendPolicy,
     SpendRefused,
+    SqlitePlaces,
     Timeouts,
     TokenExpired,
     ZiwoClient,
@@ -54,8 +66,6 @@ async def cut(request: web.Request) -> web.Response:
 
 
 async def silence(request: web.Request) -> web.Response:
-    import asyncio
-
     await asyncio.Event().wait()
     return web.Response()
 
@@ -86,15 +96,15 @@ async def test_what_the_server_answers(kit, ziwo, kind, status, headers, words, 
     assert "CANARY" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("kind", "handler", "words"),
-    [
-        (ApiError, lambda: web.json_response({"result": False, "error": {"message": "no"}}), "HTTP 200: no"),
-        (DecodeError, lambda: web.Response(text="<html>"), "an HTML page; is this the REST address"),
-        (DecodeError, lambda: web.json_response({"result": True, "content": "x"}), "not an object"),
-        (DecodeError, lambda: web.Response(body=b"[" + b"1," * 5_000_000 + b"1]"), "larger than 8 MiB"),
-    ],
-)
+ANSWERED_WITH_NONE = [
+    (ApiError, lambda: web.json_response({"result": False, "error": {"message": "no"}}), "HTTP 200: no"),
+    (DecodeError, lambda: web.Response(text="<html>"), "an HTML page; is this the REST address"),
+    (DecodeError, lambda: web.json_response({"result": True, "content": "x"}), "not an object"),
+    (DecodeError, lambda: web.Response(body=b"[" + b"1," * 5_000_000 + b"1]"), "larger than 8 MiB"),
+]
+
+
+@pytest.mark.parametrize(("kind", "handler", "words"), ANSWERED_WITH_NONE)
 async def test_answers_that_are_none(ziwo, kind, handler, words):
     ziwo.answers("GET", "/profile", handler)
     async with client(ziwo.url) as asking:
@@ -170,20 +180,107 @@ async def test_what_is_refused_before_anything_is_sent(ziwo, kind, ask, words):
     assert ziwo.seen == []
 
 
+async def test_a_provider_of_credentials_that_fails(ziwo):
+    both_ask = asyncio.Event()
+
+    async def provider():
+        await both_ask.wait()
+        raise RuntimeError("CANARY")
+
+    async with client(ziwo.url, token=None, credentials=provider) as asking:
+        first, second = (asyncio.create_task(profile(asking)) for _ in range(2))
+        asyncio.get_running_loop().call_later(0.05, both_ask.set)
+        with pytest.raises(RuntimeError):  # whoever asked gets what the provider raised
+            await first
+        with pytest.raises(AuthError, match="provider failed") as caught:
+            await second
+    assert type(caught.value) is AuthError
+    assert "CANARY" not in str(caught.value)
+    assert caught.value.retryable is True
+
+
+async def test_a_place_that_cannot_be_read(kit, ziwo, tmp_path):
+    ziwo.answers("GET", "/profile", lambda: kit.ok({"id": 1, "username": "x"}))
+    places = SqlitePlaces(tmp_path / "places")
+    await places.save("x", "y")
+    with closing(sqlite3.connect(tmp_path / "places")) as other:
+        other.execute("DROP TABLE places")
+    async with client(ziwo.url) as asking:
+        with pytest.raises(PlaceError, match="cannot be read"):
+            await anext(asking.calls.missed(since=timedelta(hours=1), store=places))
+
+
+# --- is one missing? ------------------------------------------------------------------------------------------------
+
+REST = Path(ziwo_async.rest.__file__).parent
+FAMILIES = {"ZiwoError", "TransportError"}
+"""Classes that code catches and docstrings name, for all that derive from them."""
+
+
+class Named(ast.NodeVisitor):
+    """The errors that a source makes or keeps in a table, and those that public docstrings say are raised."""
+
+    def __init__(self) -> None:
+        self.found: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> None:
+        self.found |= {node.id} & {*tree.__all__}
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        raises = (ast.get_docstring(node) or "").partition("Raises:")[2]
+        self.found |= {*re.findall(r"^    (\w+): ", raises, re.MULTILINE)} & {*tree.__all__}
+        for inner in node.body:  # not its annotations
+            self.visit(inner)
+
+    visit_AsyncFunctionDef = visit_FunctionDef  # noqa: N815
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> None:
+        for inner in node.body:  # not what it catches
+            self.visit(inner)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        if not (isinstance(node.func, ast.Name) and node.func.id == "isinstance"):
+            self.generic_visit(node)
+
+
+def named_in(*sources: Path) -> set[str]:
+    named = Named()
+    for source in sources:
+        named.visit(ast.parse(source.read_text(encoding="utf-8")))
+    return named.found
+
+
+def shown_here() -> set[str]:
+    """The classes in the tables above, and those that a test of this file expects."""
+    tables = {kind.__name__ for kind, *_ in (*ANSWERED, *ANSWERED_WITH_NONE, *NOTHING_SENT)}
+    calls = [
+        node for node in ast.walk(ast.parse(Path(__file__).read_text(encoding="utf-8"))) if isinstance(node, ast.Call)
+    ]
+    expected = [call.args[0] for call in calls if ast.unparse(call.func) == "pytest.raises"]
+    return tables | {kind.id for kind in expected if isinstance(kind, ast.Name)}
+
+
 def test_no_error_of_the_rest_layer_is_missing_here() -> None:
-    of_the_phone = """
-        AgentNotFound BadFrame CallEnded CallError CallGone CallRefused DuplicateSession EavesdropTimeout ExpectTimeout
-        FlowBroken HandlerRejected InvalidInstanceName LedgerError MediaError PlaceError PositionNotConnected
-        ProtocolError SessionTakenOver StreamOverflow TransferFailed VertoError WrongState
-    """.split()  # noqa: SIM905
-    bases = ["ApiWarning", "AuthError", "TransportError", "ZiwoError"]
-    shown = {kind.__name__ for kind, *_ in (*ANSWERED, *NOTHING_SENT)} | {
-        "BadCredentials",
-        "CannotConnect",
-        "ClientClosed",
-        "ConnectionLost",
-        "DecodeError",
-        "RecordingNotReady",
-        "RequestTimeout",
-    }
-    assert shown | {*of_the_phone, *bases} >= set(tree.__all__)
+    raised = named_in(*REST.rglob("*.py"), Path(ziwo_async.spend.__file__))
+    errors = {name for name in raised if issubclass(getattr(tree, name), ZiwoError)}  # and no warnings
+    assert len(errors) > 15
+    assert errors - FAMILIES - shown_here() == set()
+
+
+def test_a_new_class_could_not_hide(tmp_path) -> None:
+    source = tmp_path / "new.py"
+    source.write_text("""
+TABLE = {410: CallGone}
+async def get() -> VertoError:
+    \"\"\"Get it.
+
+    Raises:
+        BadFrame: It is broken.
+    \"\"\"
+    try:
+        ...
+    except StreamOverflow as error:
+        if not isinstance(error, MediaError):
+            raise WrongState("no") from None
+""")
+    assert named_in(source) == {"CallGone", "BadFrame", "WrongState"}
