@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -172,12 +173,100 @@ async def test_a_disk_that_fails_is_told_and_leaves_nothing(tmp_path: Path, monk
     assert files(tmp_path) == []
 
 
+@pytest.mark.parametrize("kind", ["wav", "mp3", "ogg"])
+async def test_a_disk_that_is_full_is_told_while_it_records(tmp_path: Path, kind: str) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / f"call.{kind}", rate=48000)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, hard))
+        try:
+            with pytest.raises(OSError, match=r"File too large"):
+                await within(handle.wait())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with pytest.raises(OSError, match=r"File too large"):
+            await within(handle.stop())
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("kind", ["wav", "mp3", "ogg"])
+async def test_a_disk_that_is_full_at_the_end_is_an_os_error(tmp_path: Path, kind: str) -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / f"call.{kind}", rate=48000)
+        await hears(session, SERVER)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+        try:
+            with pytest.raises(OSError, match=r"File too large"):
+                await within(handle.stop())
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert files(tmp_path) == []
+
+
+async def test_a_clock_that_is_set_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, shift = time.time, [0.0]
+    monkeypatch.setattr(time, "time", lambda: real() + shift[0])
+    async with talking() as (session, _, _):
+        await hears(session, SERVER)
+        handle = await session.audio.record(tmp_path / "call.wav", direction="received")
+        began = time.monotonic()
+        for shift[0] in (-30.0, 12 * 3600.0, 0.0):
+            came = session.audio.received_frames
+            await until(lambda came=came: session.audio.received_frames >= came + 20)
+        lasted = time.monotonic() - began
+        await within(handle.stop())
+    assert handle.dropped == 0
+    pcm = read_wav(handle.path)[0]
+    assert len(pcm) / 32000 == pytest.approx(lasted, abs=0.2)
+    assert is_tone(pcm[3200:-6400], 16000, SERVER)
+
+
+async def test_a_loop_that_was_blocked_loses_nothing_that_came(tmp_path: Path) -> None:
+    frame = av.AudioFrame(format="s16", layout="mono", samples=320)
+    frame.sample_rate = 16000
+    frame.planes[0].update(sine(OURS, 0.02, 16000))
+    async with session_of() as (session, _):
+        handle = await session.audio.record(tmp_path / "call.wav", direction="received")
+        await asyncio.sleep(0.1)
+        time.sleep(1.0)  # noqa: ASYNC251 - that is what it is about
+        for _ in range(50):
+            session._received.push(frame)
+            await asyncio.sleep(0)  # as the socket gives them: one each turn of the loop
+        await asyncio.sleep(0.1)
+        await within(handle.stop())
+    assert handle.dropped == 0
+    heard = array("h", read_wav(handle.path)[0])
+    assert sum(1 for at in range(0, len(heard), 320) if any(heard[at : at + 320])) >= 50
+    assert len(heard) / 16000 == pytest.approx(1.2, abs=0.2)
+
+
+async def test_a_wav_file_that_can_hold_no_more_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ziwo_async.media.files._WAV_MOST", 32000)
+    async with talking() as (session, _, _):
+        handle = await session.audio.record(tmp_path / "call.wav")
+        assert not handle.full
+        assert await within(handle.wait()) == handle.path
+        assert handle.full
+        assert not session._received._rates.get(16000) or not session._received._rates[16000].sinks
+    assert 16000 <= len(read_wav(handle.path)[0]) <= 32000
+    assert handle.seconds == len(read_wav(handle.path)[0]) / 32000
+
+
+def test_the_head_of_a_wav_file_can_tell_the_most_that_is_written() -> None:
+    from ziwo_async.media.files import _WAV_MOST
+
+    assert 2**31 < _WAV_MOST < 2**32 - 36
+
+
 async def test_writing_never_blocks_the_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     gate, plain = threading.Event(), SoundFile.write
 
-    def slow(file: SoundFile, pcm: bytes) -> None:
+    def slow(file: SoundFile, pcm: bytes) -> bool:
         assert gate.wait(5)
-        plain(file, pcm)
+        return plain(file, pcm)
 
     monkeypatch.setattr(SoundFile, "write", slow)
     async with talking() as (session, _, _):
@@ -249,6 +338,35 @@ def test_what_comes_much_too_fast_is_dropped_and_so_is_what_nobody_takes() -> No
     timeline.add(1, PIECE, 131.0)
     assert timeline.dropped == 1
     assert timeline.take(100.0) == (b"", b"")
+
+
+def test_what_comes_late_all_at_once_takes_the_place_of_the_silence() -> None:
+    timeline = Timeline(RATE, 100.0)
+    timeline.add(0, PIECE, 100.0)
+    for _ in range(60):
+        timeline.add(0, PIECE, 101.5)
+    assert timeline.dropped == 0
+    received, _ = timeline.take(101.6)
+    assert received.count(PIECE) == 61
+    assert len(received) == 1.6 * RATE * 2
+
+
+def test_silence_that_was_taken_is_not_given_back() -> None:
+    timeline = Timeline(RATE, 100.0)
+    timeline.add(0, PIECE, 101.0)
+    taken, _ = timeline.take(101.0)
+    assert taken == bytes(2 * RATE)
+    for _ in range(30):
+        timeline.add(0, PIECE, 101.1)
+    assert timeline.take(102.0)[0].count(PIECE) == 31 - timeline.dropped
+    assert timeline.dropped
+
+
+def test_a_time_in_which_the_machine_slept_is_left_out() -> None:
+    timeline = Timeline(RATE, 100.0)
+    assert len(timeline.take(100.0 + 12 * 3600)[0]) == 30 * RATE * 2
+    timeline.add(0, PIECE, 100.0 + 12 * 3600 + 0.02)
+    assert PIECE in timeline.take(100.0 + 12 * 3600 + 0.1)[0]
 
 
 def test_takes_follow_each_other_without_a_seam() -> None:

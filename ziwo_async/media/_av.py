@@ -5,7 +5,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from typing import cast
 
@@ -218,6 +219,7 @@ class SoundReader:
         self._container.close()
 
 
+_BUFFER = 4096
 _FORMATS = {"mp3": ("mp3", "libmp3lame"), "ogg": ("ogg", "libopus")}
 
 
@@ -240,13 +242,19 @@ class SoundWriter:
         self._layout = "mono" if channels == 1 else "stereo"
         self._rate = rate
         self._written = 0
-        self._container = av.open(path, "w", format=name)
-        self._stream = cast("AudioStream", self._container.add_stream(codec, rate=rate))
+        # A file of ours: FFmpeg's own keeps an error to itself until the end.
+        self._file = open(path, "wb", buffering=0)  # noqa: SIM115 - it is open as long as the recording goes on
+        try:
+            self._container = av.open(self._file, "w", format=name, buffer_size=_BUFFER)
+            self._stream = cast("AudioStream", self._container.add_stream(codec, rate=rate))
+        except BaseException:
+            self._file.close()
+            raise
         self._stream.layout = self._layout
         self._channels = channels
 
-    def write(self, pcm: bytes) -> None:
-        """Add samples, interleaved when there are two channels.
+    def write(self, pcm: bytes) -> bool:
+        """Add samples, interleaved when there are two channels. There is always room.
 
         Raises:
             OSError: It cannot be written.
@@ -257,7 +265,9 @@ class SoundWriter:
         frame.pts = self._written
         frame.time_base = Fraction(1, self._rate)
         self._written += frame.samples
-        self._container.mux(self._stream.encode(frame))
+        with _os_errors():
+            self._container.mux(self._stream.encode(frame))
+        return True
 
     def close(self) -> None:
         """Finish the file.
@@ -265,6 +275,23 @@ class SoundWriter:
         Raises:
             OSError: It cannot be written.
         """
-        if self._written:
-            self._container.mux(self._stream.encode(None))
-        self._container.close()
+        try:
+            with _os_errors():
+                try:
+                    if self._written:
+                        self._container.mux(self._stream.encode(None))
+                finally:
+                    self._container.close()
+        finally:
+            self._file.close()
+
+
+@contextmanager
+def _os_errors() -> Generator[None]:
+    """What FFmpeg raises about files is not always an `OSError`."""
+    try:
+        yield
+    except AvError as error:
+        if isinstance(error, OSError):
+            raise
+        raise OSError(f"the file could not be written: {error}") from None

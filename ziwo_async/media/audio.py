@@ -168,8 +168,8 @@ class CallAudio:
         """Call a function when voice starts and stops; gives the function that ends that. `voice` is easier to use."""
         watch = VoiceWatch(
             settings,
-            lambda since, level: tell(VoiceStarted(call_id=self._call_id, at=since, level=level)),
-            lambda since, lasted: tell(VoiceStopped(call_id=self._call_id, at=since, seconds=lasted)),
+            lambda since, level: tell(VoiceStarted(call_id=self._call_id, at=_epoch(since), level=level)),
+            lambda since, lasted: tell(VoiceStopped(call_id=self._call_id, at=_epoch(since), seconds=lasted)),
         )
         self._watches.add(watch)
         leave = self._received.meter(watch.heard)
@@ -288,3 +288,8 @@ class CallAudio:
                 return await self._ended.wait()
         except TimeoutError:
             return False
+
+
+def _epoch(moment: float) -> float:
+    """The loop's time as seconds since the epoch."""
+    return time.time() - (asyncio.get_running_loop().time() - moment)

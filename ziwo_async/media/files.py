@@ -21,6 +21,8 @@ Format: TypeAlias = Literal["wav", "mp3", "ogg"]
 _FORMATS: dict[str, Format] = {"wav": "wav", "mp3": "mp3", "ogg": "ogg"}
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST = 100
+# What the size in the head of a WAV file can tell, less the head itself.
+_WAV_MOST = 2**32 - 2**10
 
 
 def target_of(path: str | os.PathLike[str], kind: str | None, call_id: str, *, overwrite: bool) -> tuple[Path, Format]:
@@ -65,7 +67,7 @@ def _check_free(target: Path, *, overwrite: bool) -> None:
 
 
 class _Writer(Protocol):
-    def write(self, pcm: bytes) -> None: ...
+    def write(self, pcm: bytes) -> bool: ...
     def close(self) -> None: ...
 
 
@@ -83,9 +85,14 @@ class _WavWriter:
         self._file.setnchannels(channels)
         self._file.setsampwidth(2)
         self._file.setframerate(rate)
+        self._written = 0
 
-    def write(self, pcm: bytes) -> None:
+    def write(self, pcm: bytes) -> bool:
+        if self._written + len(pcm) > _WAV_MOST:
+            return False
+        self._written += len(pcm)
         self._file.writeframesraw(pcm)
+        return True
 
     def close(self) -> None:
         self._file.close()
@@ -109,6 +116,7 @@ class SoundFile:
         """
         self._target = target
         self._overwrite = overwrite
+        self._closed = False
         try:
             handle, self._part = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
             os.close(handle)
@@ -120,13 +128,16 @@ class SoundFile:
             self._remove()
             raise
 
-    def write(self, pcm: bytes) -> None:
+    def write(self, pcm: bytes) -> bool:
         """Add samples, interleaved when there are two channels.
+
+        Returns:
+            Whether there was room: a file of its kind may hold no more.
 
         Raises:
             OSError: It cannot be written, because the disk is full for instance.
         """
-        self._writer.write(pcm)
+        return self._writer.write(pcm)
 
     def finish(self) -> None:
         """Make it whole and put it in its place.
@@ -136,7 +147,7 @@ class SoundFile:
             BadArgument: Something has come to be in its place meanwhile.
         """
         try:
-            self._writer.close()
+            self._close()
             if self._overwrite:
                 os.replace(self._part, self._target)
             else:
@@ -158,9 +169,14 @@ class SoundFile:
         """Leave nothing."""
         try:
             with suppress(OSError):
-                self._writer.close()
+                self._close()
         finally:
             self._remove()
+
+    def _close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._writer.close()
 
     def _remove(self) -> None:
         with suppress(FileNotFoundError):

@@ -129,26 +129,26 @@ class Received:
     def push(self, frame: av.AudioFrame) -> None:
         """Take a decoded frame. With nobody listening, that is all that happens to it."""
         self.frames += 1
-        self._heard(asyncio.get_running_loop().time())
-        at = time.time()
+        now = asyncio.get_running_loop().time()
+        self._heard(now)
         if self._levels:
             level = _level_of(frame)
             for told in tuple(self._levels):
-                told(level, at)
+                told(level, now)
         if self._rates:
             frame.pts = None  # packets that were lost leave gaps, which are nobody's concern here
             for rate, wanted in tuple(self._rates.items()):
-                self._give(rate, wanted, frame, at)
+                self._give(rate, wanted, frame, now)
 
-    def _give(self, rate: int, wanted: _Rate, frame: av.AudioFrame, at: float) -> None:
+    def _give(self, rate: int, wanted: _Rate, frame: av.AudioFrame, now: float) -> None:
         if not wanted.streams and not wanted.sinks:
             del self._rates[rate]
             return
         for pcm in wanted.converter.convert(frame):
             for sink in tuple(wanted.sinks):
-                sink(pcm, at)
+                sink(pcm, now)
             if wanted.streams:
-                made = AudioFrame(pcm, rate, at)
+                made = AudioFrame(pcm, rate, time.time())
                 for stream in wanted.streams:
                     stream.put(made)
 
@@ -175,13 +175,13 @@ class Received:
             self._rates[rate].streams.discard(stream)
 
     def listen(self, rate: int, sink: PcmSink) -> Callable[[], None]:
-        """Call a function with each frame's PCM and time; gives the function that ends that."""
+        """Call a function with each frame's PCM and the loop's time; gives the function that ends that."""
         sinks = self._rates.setdefault(rate, _Rate(rate)).sinks
         sinks.append(sink)
         return lambda: sinks.remove(sink) if sink in sinks else None
 
     def meter(self, sink: LevelSink) -> Callable[[], None]:
-        """Call a function with each frame's level and time; gives the function that ends that."""
+        """Call a function with each frame's level and the loop's time; gives the function that ends that."""
         self._levels.append(sink)
         return lambda: self._levels.remove(sink) if sink in self._levels else None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +27,8 @@ _log = logging.getLogger("ziwo_async.media")
 # What is written at once, and how late a frame may come and still be heard in the file.
 _EVERY = 0.25
 _LATENCY = 0.3
+# So late, the loop was blocked, and what came meanwhile is still to be read.
+_LATE = 0.1
 
 
 class RecordingHandle:
@@ -35,6 +36,7 @@ class RecordingHandle:
 
     Attributes:
         path: Where the file will be.
+        full: Whether it has ended by itself, because a WAV file holds no more than 4 GiB.
     """
 
     def __init__(self, path: Path, file: SoundFile, rate: int, direction: Direction) -> None:
@@ -42,10 +44,11 @@ class RecordingHandle:
         from . import _av
 
         self.path = path
+        self.full = False
         self._file = file
         self._rate = rate
         self._direction: Direction = direction
-        self._timeline = Timeline(rate, time.time())
+        self._timeline = Timeline(rate, asyncio.get_running_loop().time())
         self._line = _av.Resampler(rate)
         self._written = 0
         self._stopping = asyncio.Event()
@@ -62,7 +65,7 @@ class RecordingHandle:
 
     @property
     def dropped(self) -> int:
-        """How many frames are missing, because they came twice as fast as they last, or the disk took nothing."""
+        """How many frames are missing, because they kept coming faster than they last, or the disk took nothing."""
         return self._timeline.dropped
 
     @property
@@ -118,30 +121,35 @@ class RecordingHandle:
             self._timeline.add(1, self._line.push(pcm, LINE_RATE), at)
 
     async def _run(self) -> None:
-        from ._av import AvError
-
+        loop = asyncio.get_running_loop()
         try:
-            while not self._stopping.is_set():
+            waited = False
+            while not self._stopping.is_set() and not self.full:
+                due = loop.time() + _EVERY
                 try:
-                    async with asyncio.timeout(_EVERY):
+                    async with asyncio.timeout_at(due):
                         await self._stopping.wait()
                 except TimeoutError:
-                    await self._write(time.time() - _LATENCY)
+                    waited = not waited and loop.time() - due > _LATE
+                    if not waited:
+                        await self._write(loop.time() - _LATENCY)
             self._stop_listening()
-            await self._write(time.time())
+            await self._write(loop.time())
             await in_thread(self._file.finish)
-        except BaseException as error:
+        except BaseException:
             self._stop_listening()
             await in_thread(self._file.discard)
-            if isinstance(error, AvError) and not isinstance(error, OSError):
-                raise OSError(f"{self.path} could not be written: {error}") from None
             raise
 
     async def _write(self, until: float) -> None:
         received, sent = self._timeline.take(until)
-        if received:
-            await in_thread(lambda: self._file.write(joined(received, sent, self._direction)))
+        if not received or self.full:
+            return
+        if await in_thread(lambda: self._file.write(joined(received, sent, self._direction))):
             self._written += len(received) // 2
+        else:
+            self.full = True
+            _log.warning("%s holds no more: the recording ends", self.path)
 
     def _stop_listening(self) -> None:
         for leave in self._leave:
@@ -173,13 +181,14 @@ async def open_recording(
 
     begun: list[SoundFile] = []
 
-    def begin() -> RecordingHandle:
+    def begin() -> Path:
         target, chosen = target_of(path, kind, call_id, overwrite=overwrite)
         begun.append(SoundFile(target, chosen, rate, 2 if direction == "both" else 1, overwrite=overwrite))
-        return RecordingHandle(target, begun[0], rate, direction)
+        return target
 
     try:
-        return await in_thread(begin)
+        target = await in_thread(begin)
+        return RecordingHandle(target, begun[0], rate, direction)
     except BaseException:
         for file in begun:
             await in_thread(file.discard)

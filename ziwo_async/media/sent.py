@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from array import array
 from collections.abc import Callable
 from typing import Protocol
@@ -49,7 +49,7 @@ class Sent:
         pieces = [piece for source in tuple(self._sources) if (piece := source.next()) is not None]
         pcm = None if self.muted or not pieces else pieces[0] if len(pieces) == 1 else mixed(pieces)
         if self._sinks or self._levels:
-            at = time.time()
+            at = asyncio.get_running_loop().time()
             for sink in tuple(self._sinks):
                 sink(pcm, at)
             level = None if pcm is None or not self._levels else level_of(memoryview(pcm).cast("h")[::12])
@@ -67,12 +67,12 @@ class Sent:
             self._sources.remove(source)
 
     def listen(self, sink: SentSink) -> Callable[[], None]:
-        """Call a function with what is sent (None for silence) and when; gives the function that ends that."""
+        """Call a function with what is sent (None for silence) and the loop's time; gives what ends that."""
         self._sinks.append(sink)
         return lambda: self._sinks.remove(sink) if sink in self._sinks else None
 
     def meter(self, sink: LevelSink) -> Callable[[], None]:
-        """Call a function with the level of what is sent (None for silence); gives the function that ends that."""
+        """Call a function with its level (None for silence) and the loop's time; gives the function that ends that."""
         self._levels.append(sink)
         return lambda: self._levels.remove(sink) if sink in self._levels else None
 

@@ -18,8 +18,41 @@ _LONGEST = 30.0
 _SLACK = 0.08
 
 
+class _Track:
+    """PCM that was not taken yet.
+
+    Attributes:
+        samples: The PCM.
+        gap_ends: Where the silence ends that was put in last, in bytes.
+        gap: How long that is, in bytes.
+    """
+
+    def __init__(self) -> None:
+        self.samples = bytearray()
+        self.gap_ends = self.gap = 0
+
+    def fill(self, count: int) -> None:
+        """Add silence, for what did not come."""
+        self.samples += bytes(count)
+        self.gap, self.gap_ends = count, len(self.samples)
+
+    def give_back(self, count: int) -> None:
+        """Take some of that silence back: what it stood for came late, all at once."""
+        count = min(count, self.gap)
+        del self.samples[self.gap_ends - count : self.gap_ends]
+        self.gap, self.gap_ends = self.gap - count, self.gap_ends - count
+
+    def take(self, count: int) -> bytes:
+        """The first of it, and silence where it is too short."""
+        piece = bytes(self.samples[:count]).ljust(count, b"\0")
+        del self.samples[:count]
+        self.gap_ends = max(0, self.gap_ends - count)
+        self.gap = min(self.gap, self.gap_ends)
+        return piece
+
+
 class Timeline:
-    """Two tracks of PCM on one clock. What is missing is silence; what comes twice as fast is dropped.
+    """Two tracks of PCM on one clock. What is missing is silence; what comes faster than it lasts is dropped.
 
     Attributes:
         dropped: How many frames came that had no room.
@@ -30,12 +63,12 @@ class Timeline:
 
         Args:
             rate: Samples a second.
-            start: When it begins, in the time of what is added.
+            start: When it begins, in the time of what is added. It must be a clock that is never set.
         """
         self.dropped = 0
         self._rate = rate
         self._start = start
-        self._tracks = (bytearray(), bytearray())
+        self._tracks = (_Track(), _Track())
         self._taken = 0
 
     def add(self, track: int, pcm: bytes, at: float) -> None:
@@ -46,16 +79,19 @@ class Timeline:
             pcm: The piece.
             at: When it came.
         """
-        samples = self._tracks[track]
+        chosen = self._tracks[track]
         due = self._samples_at(at)
-        ends = self._taken + len(samples) // 2
         slack = round(_SLACK * self._rate)
-        if ends - due > 4 * slack or due - self._taken > _LONGEST * self._rate:
+        ahead = self._taken + len(chosen.samples) // 2 - due
+        if ahead > slack and chosen.gap:
+            chosen.give_back(2 * ahead)
+            ahead = self._taken + len(chosen.samples) // 2 - due
+        if ahead > 4 * slack or due - self._taken > _LONGEST * self._rate:
             self.dropped += 1
             return
-        if due - ends > slack:
-            samples += bytes(2 * (due - ends))
-        samples += pcm
+        if -ahead > slack:
+            chosen.fill(-2 * ahead)
+        chosen.samples += pcm
 
     def _samples_at(self, at: float) -> int:
         return max(0, round((at - self._start) * self._rate))
@@ -64,15 +100,16 @@ class Timeline:
         """Both tracks up to a moment, equally long.
 
         Args:
-            until: The moment; what comes later for the time before it has no room any more.
+            until: The moment; what comes later for the time before it has no room any more. Of a time that is longer
+                than what is kept, as when the machine was asleep, the rest is left out.
         """
-        count = max(0, self._samples_at(until) - self._taken) * 2
-        self._taken += count // 2
-        pieces: list[bytes] = []
-        for samples in self._tracks:
-            pieces.append(bytes(samples[:count]).ljust(count, b"\0"))
-            del samples[:count]
-        return pieces[0], pieces[1]
+        count = max(0, self._samples_at(until) - self._taken)
+        longest = round(_LONGEST * self._rate)
+        if count > longest:
+            self._start += (count - longest) / self._rate
+            count = longest
+        self._taken += count
+        return self._tracks[0].take(2 * count), self._tracks[1].take(2 * count)
 
 
 def joined(received: bytes, sent: bytes, direction: Direction) -> bytes:
