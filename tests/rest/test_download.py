@@ -6,12 +6,17 @@ import asyncio
 import gzip
 import json
 import os
+import re
 import stat
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from ziwo_async.config import RetryPolicy, Timeouts
 from ziwo_async.errors import (
@@ -22,10 +27,13 @@ from ziwo_async.errors import (
     RecordingNotReady,
     RequestTimeout,
 )
+from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.download import in_thread
-from ziwo_async.rest.models.recording import Progress
+from ziwo_async.rest.models.recording import Progress, Recording
 from ziwo_async.rest.recordings import RecordingsResource
+from ziwo_async.rest.transport import Transport
 
+from .conftest import Ziwo
 from .shelf import CALL, HISTORY, SIGNED, SURVEILLANCE, Endless, Shelf, mp3
 
 PIECE = 512 * 1024
@@ -47,6 +55,96 @@ def recordings(kit, ziwo) -> RecordingsResource:
 
 def inside(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+# --- any name -------------------------------------------------------------------------------------------------------
+
+
+HOSTILE = st.sampled_from(
+    ["..", "../", "/", "\0", "\\", ":", "~", "$HOME", "%2e%2e%2f", "\n", "\ud800", "\udcff", "\u202e"]
+)
+NAMES = st.lists(
+    st.text(max_size=8) | HOSTILE | st.sampled_from(["CON", ".part", ".part.json", "-rf", "x" * 125]), max_size=4
+)
+ALMOST = st.tuples(st.sampled_from([CALL, CALL[:-1], CALL + ".mp3"]), HOSTILE | st.text(max_size=3), st.integers(0, 40))
+CALL_IDS = (
+    st.uuids().map(str)
+    | st.uuids().map(lambda made: str(made).upper())
+    | ALMOST.map(lambda given: given[0][: given[2]] + given[1] + given[0][given[2] :])
+    | NAMES.map("".join)
+)
+
+
+async def downloaded(call_id: str, target: str) -> tuple[Recording | Exception, list[str]]:
+    """Download from a server that has every recording; give what came of it, and the requests."""
+    server = Ziwo()
+    await server.start()
+    for each in {CALL, call_id}:
+        server.on("GET", f"/surveillance/recordings/{each}.mp3", Shelf(mp3(1000)))
+    transport = Transport(server.url, Credentials(token=SecretStr("t")), retry=RetryPolicy(attempts=1))
+    try:
+        return await RecordingsResource(transport).download(call_id, target, wait=0), server.raw_paths
+    except (BadArgument, OSError) as error:
+        return error, server.raw_paths
+    finally:
+        await transport.aclose()
+        await server.stop()
+
+
+def everything(folder: str) -> set[str]:
+    return {os.path.join(where, name) for where, _, names in os.walk(folder) for name in names}
+
+
+@posix
+@settings(max_examples=80)
+@given(NAMES.map("".join))
+@example("x" * 250)
+@example("x" * 255)
+@example("x" * 300)
+@example("\ud800")
+def test_a_file_comes_where_its_name_says_or_nowhere(name):
+    with tempfile.TemporaryDirectory() as outer:
+        folder = os.path.join(outer, "a", "b")
+        os.makedirs(folder)
+        target = f"{folder}/{name}"
+        is_folder = "\0" not in name and encodable(target) and os.path.isdir(target)
+        got, _ = asyncio.run(downloaded(CALL, target))
+        if not isinstance(got, Recording):
+            assert everything(outer) == set()
+            return
+        expected = os.path.join(target, f"{CALL}.mp3") if is_folder else target
+        assert str(got.path) == str(Path(expected))
+        assert len(everything(outer)) <= 1  # `..` may lead out of it: the caller says where
+        assert os.path.getsize(expected) == 1000
+        os.unlink(expected)
+        assert everything(outer) == set()
+
+
+def encodable(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+@posix
+@settings(max_examples=80)
+@given(CALL_IDS)
+@example("../../etc/passwd")
+@example(f"../{CALL}")
+def test_in_a_folder_a_call_id_is_the_name_or_is_refused(call_id):
+    with tempfile.TemporaryDirectory() as outer:
+        folder = os.path.join(outer, "a", "b")
+        os.makedirs(folder)
+        got, asked = asyncio.run(downloaded(call_id, folder))
+        if isinstance(got, Recording):
+            assert re.fullmatch(r"[0-9A-Fa-f-]{36}", call_id, re.ASCII)
+            assert everything(outer) == {os.path.join(folder, f"{call_id}.mp3")}
+        else:
+            assert isinstance(got, BadArgument)
+            assert everything(outer) == set()
+            assert asked == []
 
 
 # --- the ordinary way -----------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from ziwo_async.errors import (
 )
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.call_id import call_uuid
+from ziwo_async.rest.models.cdr import Cdr
 from ziwo_async.rest.models.recording import SignedUrl
 from ziwo_async.rest.recordings import RecordingsResource, VoicemailsResource
 from ziwo_async.rest.sound import MP3, OGG, WAV, is_sound_type, sound_of
@@ -444,6 +445,34 @@ async def test_voicemails_have_one_route(voicemails, ziwo, tmp_path, kit):
     shelf.not_ready = 1
     with pytest.raises(RecordingNotReady):
         await voicemails.wait_until_ready(CALL, timeout=0)
+    before = len(ziwo.seen)
+    with pytest.raises(BadArgument, match=r"'signed' is no route here: there are auto, surveillance$"):
+        await voicemails.download(CALL, tmp_path, route="signed")
+    assert len(ziwo.seen) == before
+
+
+# --- a call, or its id ----------------------------------------------------------------------------------------------
+
+
+async def test_a_record_of_the_history_is_as_good_as_its_call_id(recordings, ziwo, tmp_path, kit):
+    cdr = Cdr.model_validate({"id": 46, "callID": CALL})
+    ziwo.on("GET", SURVEILLANCE, Shelf(SOUND))
+    ziwo.answers("GET", SIGNED, lambda: kit.ok({"url": "https://storage.test/x", "id": 46}))
+    got = await recordings.download(cdr, tmp_path)
+    assert (got.path, got.call_id) == (tmp_path / f"{CALL}.mp3", CALL)
+    assert await recordings.wait_until_ready(cdr) == "surveillance"
+    async with recordings.stream(cdr) as stream:
+        assert await whole(stream) == SOUND
+    assert (await recordings.signed_url(cdr)).id == "46"
+
+
+@pytest.mark.parametrize("call_id", [None, "", "46", "../../x"])
+async def test_a_record_without_a_call_id_has_no_recording(recordings, ziwo, tmp_path, call_id):
+    cdr = Cdr.model_validate({"id": 46, "callID": call_id})
+    with pytest.raises(BadArgument, match="callID"):
+        await recordings.download(cdr, tmp_path)
+    assert ziwo.seen == []
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- is it sound? ---------------------------------------------------------------------------------------------------

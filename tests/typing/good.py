@@ -69,3 +69,11 @@ async def reading(client: ZiwoClient) -> None:
     async with client.events(Event) as everything:
         async for anything in everything:
             print(anything)
+
+
+async def sound_of_a_day(client: ZiwoClient) -> None:
+    async for cdr in client.calls.history():
+        found = await client.recordings.download(cdr, "folder")
+        print(found.path)
+        async with client.voicemails.stream(cdr) as stream:
+            print(stream.size)

@@ -214,7 +214,7 @@ class _Transfer:
 
 def _place(target: str | os.PathLike[str], call_id: str, *, overwrite: bool) -> _Place:
     text: object = os.fspath(target)
-    if not isinstance(text, str) or not text or "\0" in text:
+    if not isinstance(text, str) or not text or "\0" in text or not _has_bytes(text):
         raise BadArgument(f"{text!r} is no path to save a recording at")
     if os.path.isdir(text):
         place = _Place(os.path.join(text, call_id), is_folder=True)
@@ -226,6 +226,14 @@ def _place(target: str | os.PathLike[str], call_id: str, *, overwrite: bool) -> 
     for path in {place.path(sound.extension) for sound in SOUNDS}:
         _check_free(path, overwrite=overwrite)
     return place
+
+
+def _has_bytes(path: str) -> bool:
+    try:
+        os.fsencode(path)
+    except UnicodeEncodeError:  # half of a character
+        return False
+    return True
 
 
 def _check_free(path: str, *, overwrite: bool) -> None:

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
+from typing import ClassVar
 
 from ..config import RetryPolicy
 from ..errors import BadArgument
 from .call_id import call_uuid
 from .download import ProgressCallback, download
+from .models.cdr import Cdr
 from .models.recording import Recording, RecordingRoute, RouteChoice, SignedUrl
 from .resource import Resource
 from .sound import Sound
 from .sound_source import SoundBody, SoundSource, signed_url
 from .transport import Transport
 
-__all__ = ["MAX_BYTES", "RecordingsResource", "SoundStream", "VoicemailsResource"]
+__all__ = ["MAX_BYTES", "RecordingsResource", "SoundStream", "SoundsResource", "VoicemailsResource"]
 
 MAX_BYTES = 1024**3
 """How many bytes a recording may have, unless the caller says otherwise."""
-
-_ROUTES: tuple[RecordingRoute, ...] = ("surveillance", "signed", "history")
 
 
 class SoundStream:
     """A recording that comes in pieces, and is never whole in memory."""
 
     def __init__(self, body: SoundBody, sound: Sound) -> None:
-        """Wrap an open recording (used by `RecordingsResource.stream`).
+        """Wrap an open recording (used by `SoundsResource.stream`).
 
         Args:
             body: The recording.
@@ -67,8 +67,18 @@ class SoundStream:
         return self._body.chunks()
 
 
-class _Sounds(Resource):
-    """What recordings and voicemails have in common."""
+class SoundsResource(Resource):
+    """What recordings and voicemails have in common: both are the sound of a call.
+
+    Each goes by the call's UUID (`callID`), not by the number of its record. Right after a call its sound is not ready
+    for a while, and ZIWO says that there is none (source: seen at integrators); every method waits for it.
+
+    Of several routes, `auto` takes the first that has it, and the next one whenever a route says that there is none, or
+    refuses this user. Needs: not documented; some integrators get recordings with an admin's token only.
+    """
+
+    _ways: ClassVar[tuple[RecordingRoute, ...]] = ("surveillance",)
+    """The routes that there are, the first to be tried first."""
 
     def __init__(self, transport: Transport, *, retry: RetryPolicy | None = None) -> None:
         """Use a transport; no I/O happens.
@@ -80,24 +90,50 @@ class _Sounds(Resource):
         super().__init__(transport)
         self._retry = retry or RetryPolicy()
 
-    def _source(self, call_id: str, routes: Sequence[RecordingRoute], *, wait: float, most: int) -> SoundSource:
-        checked = call_uuid(call_id)
-        if not (math.isfinite(wait) and wait >= 0):
-            raise BadArgument(f"the wait must be 0 or more seconds, not {wait!r}")
-        if most < 1:
-            raise BadArgument(f"max_bytes must be 1 or more, not {most!r}")
-        return SoundSource(self._transport, checked, routes, wait=wait, most=most, retry=self._retry)
-
-    async def _download(
+    async def download(
         self,
-        source: SoundSource,
+        call: Cdr | str,
         target: str | os.PathLike[str],
-        progress: ProgressCallback | None,
         *,
-        resume: bool,
-        overwrite: bool,
-        timeout: float,
+        route: RouteChoice = "auto",
+        wait: float = 60.0,
+        progress: ProgressCallback | None = None,
+        resume: bool = True,
+        overwrite: bool = False,
+        max_bytes: int = MAX_BYTES,
+        timeout: float = 600.0,
     ) -> Recording:
+        """Download the sound of a call to a file, which appears whole or not at all.
+
+        A transfer that breaks goes on where it stopped, within this call and, with `resume`, in a later one: until
+        then the bytes are in `<target>.part`, beside a small `<target>.part.json`. The file is readable by this user
+        only. Its name is yours, or made of the call's UUID; never one that the server gives. What comes is checked: by
+        its length, its type and its first bytes.
+
+        Needs: not documented; see the class.
+        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
+        (`GET /callHistory/{callID}/recording/signed-url`; source: seen at an integrator)
+        (`GET /callHistory/{callID}/recording`; source: seen at an integrator)
+
+        Args:
+            call: The call, or its UUID (`callID`).
+            target: A file; or a folder that exists, then the file is `<callID>.mp3` in it.
+            route: Where to get it.
+            wait: Seconds that it may take to become ready; 0 looks once.
+            progress: Called in the event loop after each piece, with the bytes so far.
+            resume: Whether to take up, and to leave, a part.
+            overwrite: Whether the file may exist already.
+            max_bytes: How large it may be.
+            timeout: Seconds for all of it.
+
+        Raises:
+            BadArgument: The call has no UUID (`callID`), or this kind of sound not that route; or the target exists,
+                cannot be made, or is being downloaded already.
+            RecordingNotReady: There is none, or not yet.
+            DecodeError: What came is no sound, is empty, or is larger than `max_bytes`.
+            OSError: The file cannot be written, because the disk is full for instance.
+        """
+        source = self._source(call, route, wait=wait, most=max_bytes)
         if not (math.isfinite(timeout) and timeout > 0):
             raise BadArgument(f"the timeout must be more than 0 seconds, not {timeout!r}")
         return await download(
@@ -111,82 +147,15 @@ class _Sounds(Resource):
         )
 
     @asynccontextmanager
-    async def _stream(self, source: SoundSource) -> AsyncGenerator[SoundStream]:
-        async with source.opened() as body:
-            assert body.sound is not None, "only the middle of a recording is not known to be sound"
-            yield SoundStream(body, body.sound)
-
-    async def _ready(self, source: SoundSource) -> RecordingRoute:
-        async with source.opened() as body:
-            return body.route
-
-
-class RecordingsResource(_Sounds):
-    """The recordings of calls.
-
-    Each goes by the call's UUID (`callID`), not by the number of its record. Right after a call its recording is not
-    ready for a while, and ZIWO says that there is none (source: seen at integrators); every method waits for it.
-
-    Of the three routes, `auto` takes the first that has it: `surveillance`, which ZIWO documents, then `signed`, a
-    cloud storage, then `history`; the next one whenever a route says that there is none, or refuses this user.
-    Needs: not documented; some integrators get recordings with an admin's token only.
-    """
-
-    async def download(
-        self,
-        call_id: str,
-        target: str | os.PathLike[str],
-        *,
-        route: RouteChoice = "auto",
-        wait: float = 60.0,
-        progress: ProgressCallback | None = None,
-        resume: bool = True,
-        overwrite: bool = False,
-        max_bytes: int = MAX_BYTES,
-        timeout: float = 600.0,
-    ) -> Recording:
-        """Download the recording of a call to a file, which appears whole or not at all.
-
-        A transfer that breaks goes on where it stopped, within this call and, with `resume`, in a later one: until
-        then the bytes are in `<target>.part`, beside a small `<target>.part.json`. The file is readable by this user
-        only. Its name is yours, or made of the call's UUID; never one that the server gives. What comes is checked: by
-        its length, its type and its first bytes.
-
-        Needs: not documented; see the class.
-        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
-        (`GET /callHistory/{callID}/recording/signed-url`; source: seen at an integrator)
-        (`GET /callHistory/{callID}/recording`; source: seen at an integrator)
-
-        Args:
-            call_id: The call's UUID (`callID`).
-            target: A file; or a folder that exists, then the file is `<callID>.mp3` in it.
-            route: Where to get it.
-            wait: Seconds that it may take to become ready; 0 looks once.
-            progress: Called in the event loop after each piece, with the bytes so far.
-            resume: Whether to take up, and to leave, a part.
-            overwrite: Whether the file may exist already.
-            max_bytes: How large it may be.
-            timeout: Seconds for all of it.
-
-        Raises:
-            BadArgument: `call_id` is no UUID; or the target exists, cannot be made, or is being downloaded already.
-            RecordingNotReady: There is none, or not yet.
-            DecodeError: What came is no sound, is empty, or is larger than `max_bytes`.
-            OSError: The file cannot be written, because the disk is full for instance.
-        """
-        source = self._source(call_id, _routes(route), wait=wait, most=max_bytes)
-        return await self._download(source, target, progress, resume=resume, overwrite=overwrite, timeout=timeout)
-
-    @asynccontextmanager
     async def stream(
         self,
-        call_id: str,
+        call: Cdr | str,
         *,
         route: RouteChoice = "auto",
         wait: float = 60.0,
         max_bytes: int = MAX_BYTES,
     ) -> AsyncGenerator[SoundStream]:
-        """Open the recording of a call, to read it in pieces.
+        """Open the sound of a call, to read it in pieces.
 
         Each piece has the time limit of a request. A transfer that breaks does not go on: `download` does that.
 
@@ -196,20 +165,66 @@ class RecordingsResource(_Sounds):
         (`GET /callHistory/{callID}/recording`; source: seen at an integrator)
 
         Args:
-            call_id: The call's UUID (`callID`).
+            call: The call, or its UUID (`callID`).
             route: Where to get it.
             wait: Seconds that it may take to become ready; 0 looks once.
             max_bytes: How large it may be.
 
         Raises:
-            BadArgument: `call_id` is no UUID.
+            BadArgument: The call has no UUID (`callID`).
             RecordingNotReady: There is none, or not yet.
             DecodeError: What came is no sound, is empty, or is larger than `max_bytes`.
         """
-        async with self._stream(self._source(call_id, _routes(route), wait=wait, most=max_bytes)) as stream:
-            yield stream
+        async with self._source(call, route, wait=wait, most=max_bytes).opened() as body:
+            assert body.sound is not None, "only the middle of a recording is not known to be sound"
+            yield SoundStream(body, body.sound)
 
-    async def signed_url(self, call_id: str) -> SignedUrl:
+    async def wait_until_ready(
+        self, call: Cdr | str, *, timeout: float = 60.0, route: RouteChoice = "auto"
+    ) -> RecordingRoute:
+        """Wait until the sound of a call can be had, and tell on which route.
+
+        Needs: not documented; see the class.
+        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
+        (`GET /callHistory/{callID}/recording/signed-url`; source: seen at an integrator)
+        (`GET /callHistory/{callID}/recording`; source: seen at an integrator)
+
+        Args:
+            call: The call, or its UUID (`callID`).
+            timeout: Seconds that it may take; 0 looks once.
+            route: Where to look.
+
+        Raises:
+            BadArgument: The call has no UUID (`callID`).
+            RecordingNotReady: There is none, or not yet.
+            DecodeError: What came is no sound.
+        """
+        async with self._source(call, route, wait=timeout, most=MAX_BYTES).opened() as body:
+            return body.route
+
+    # --- inside ---------------------------------------------------------------------------------------------------
+
+    def _source(self, call: Cdr | str, route: RouteChoice, *, wait: float, most: int) -> SoundSource:
+        checked = _id_of(call)
+        if not (math.isfinite(wait) and wait >= 0):
+            raise BadArgument(f"the wait must be 0 or more seconds, not {wait!r}")
+        if most < 1:
+            raise BadArgument(f"max_bytes must be 1 or more, not {most!r}")
+        if route != "auto" and route not in self._ways:
+            raise BadArgument(f"{route!r} is no route here: there are auto, {', '.join(self._ways)}")
+        routes = self._ways if route == "auto" else (route,)
+        return SoundSource(self._transport, checked, routes, wait=wait, most=most, retry=self._retry)
+
+
+class RecordingsResource(SoundsResource):
+    """The recordings of calls.
+
+    There are three routes: `surveillance`, which ZIWO documents, then `signed`, a cloud storage, then `history`.
+    """
+
+    _ways = ("surveillance", "signed", "history")
+
+    async def signed_url(self, call: Cdr | str) -> SignedUrl:
         """Ask for an address at a cloud storage, where the recording can be had without a token, by a browser say.
 
         Whoever has the address can listen. How long it lives is not known.
@@ -218,119 +233,25 @@ class RecordingsResource(_Sounds):
         (`GET /callHistory/{callID}/recording/signed-url`; source: seen at an integrator)
 
         Args:
-            call_id: The call's UUID (`callID`).
+            call: The call, or its UUID (`callID`).
 
         Raises:
-            BadArgument: `call_id` is no UUID.
+            BadArgument: The call has no UUID (`callID`).
             NotFound: There is no recording, or not yet.
         """
-        return await signed_url(self._transport, call_uuid(call_id))
-
-    async def wait_until_ready(
-        self, call_id: str, *, timeout: float = 60.0, route: RouteChoice = "auto"
-    ) -> RecordingRoute:
-        """Wait until a recording can be had, and tell on which route.
-
-        Needs: not documented; see the class.
-        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
-        (`GET /callHistory/{callID}/recording/signed-url`; source: seen at an integrator)
-        (`GET /callHistory/{callID}/recording`; source: seen at an integrator)
-
-        Args:
-            call_id: The call's UUID (`callID`).
-            timeout: Seconds that it may take; 0 looks once.
-            route: Where to look.
-
-        Raises:
-            BadArgument: `call_id` is no UUID.
-            RecordingNotReady: There is none, or not yet.
-            DecodeError: What came is no sound.
-        """
-        return await self._ready(self._source(call_id, _routes(route), wait=timeout, most=MAX_BYTES))
+        return await signed_url(self._transport, _id_of(call))
 
 
-class VoicemailsResource(_Sounds):
-    """Voicemails: what callers said when nobody answered. They go by the call's UUID, as recordings do."""
+class VoicemailsResource(SoundsResource):
+    """Voicemails: what callers said when nobody answered ("Fetch Voicemail").
 
-    async def download(
-        self,
-        call_id: str,
-        target: str | os.PathLike[str],
-        *,
-        wait: float = 60.0,
-        progress: ProgressCallback | None = None,
-        resume: bool = True,
-        overwrite: bool = False,
-        max_bytes: int = MAX_BYTES,
-        timeout: float = 600.0,
-    ) -> Recording:
-        """Download a voicemail to a file ("Fetch Voicemail"), as `RecordingsResource.download` does.
-
-        Needs: not documented.
-        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
-
-        Args:
-            call_id: The call's UUID (`callID`).
-            target: A file; or a folder that exists, then the file is `<callID>.mp3` in it.
-            wait: Seconds that it may take to become ready; 0 looks once.
-            progress: Called in the event loop after each piece, with the bytes so far.
-            resume: Whether to take up, and to leave, a part.
-            overwrite: Whether the file may exist already.
-            max_bytes: How large it may be.
-            timeout: Seconds for all of it.
-
-        Raises:
-            BadArgument: `call_id` is no UUID; or the target exists, cannot be made, or is being downloaded already.
-            RecordingNotReady: There is none, or not yet.
-            DecodeError: What came is no sound, is empty, or is larger than `max_bytes`.
-            OSError: The file cannot be written, because the disk is full for instance.
-        """
-        source = self._source(call_id, _ROUTES[:1], wait=wait, most=max_bytes)
-        return await self._download(source, target, progress, resume=resume, overwrite=overwrite, timeout=timeout)
-
-    @asynccontextmanager
-    async def stream(
-        self, call_id: str, *, wait: float = 60.0, max_bytes: int = MAX_BYTES
-    ) -> AsyncGenerator[SoundStream]:
-        """Open a voicemail, to read it in pieces, as `RecordingsResource.stream` does.
-
-        Needs: not documented.
-        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
-
-        Args:
-            call_id: The call's UUID (`callID`).
-            wait: Seconds that it may take to become ready; 0 looks once.
-            max_bytes: How large it may be.
-
-        Raises:
-            BadArgument: `call_id` is no UUID.
-            RecordingNotReady: There is none, or not yet.
-            DecodeError: What came is no sound, is empty, or is larger than `max_bytes`.
-        """
-        async with self._stream(self._source(call_id, _ROUTES[:1], wait=wait, most=max_bytes)) as stream:
-            yield stream
-
-    async def wait_until_ready(self, call_id: str, *, timeout: float = 60.0) -> None:
-        """Wait until a voicemail can be had.
-
-        Needs: not documented.
-        (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
-
-        Args:
-            call_id: The call's UUID (`callID`).
-            timeout: Seconds that it may take; 0 looks once.
-
-        Raises:
-            BadArgument: `call_id` is no UUID.
-            RecordingNotReady: There is none, or not yet.
-            DecodeError: What came is no sound.
-        """
-        await self._ready(self._source(call_id, _ROUTES[:1], wait=timeout, most=MAX_BYTES))
+    There is one route, `surveillance`. (`GET /surveillance/recordings/{callID}.mp3`; source: ZIWO docs)
+    """
 
 
-def _routes(route: RouteChoice) -> Sequence[RecordingRoute]:
-    if route == "auto":
-        return _ROUTES
-    if route not in _ROUTES:
-        raise BadArgument(f"{route!r} is no route to recordings: there are auto, {', '.join(_ROUTES)}")
-    return (route,)
+def _id_of(call: Cdr | str) -> str:
+    if not isinstance(call, Cdr):
+        return call_uuid(call)
+    if call.call_id is None:
+        raise BadArgument(f"the record {call.id} has no callID, by which recordings go")
+    return call_uuid(call.call_id)
