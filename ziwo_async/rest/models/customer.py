@@ -117,11 +117,12 @@ class CustomerAddress(Model):
 class CustomerSocialAccount(Model):
     """A social account, which several profiles can share.
 
-    ZIWO docs name the entity; neither its fields nor a route for it are known. This model is for what you get by
-    `client.request`; all but `id` is in `model_extra`.
+    ZIWO docs name the entity and its operations. No source shows a field of it, nor a route, so no method gives one:
+    the model is for what you get by `client.request`. `id` is here because every entity of the CRM that was seen has
+    one; all else that is sent is in `model_extra`, in the server's spelling.
 
     Attributes:
-        id: Identifier.
+        id: Identifier (weakly sourced: by analogy to the other entities).
     """
 
     id: str
