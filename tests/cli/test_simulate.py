@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -117,6 +118,20 @@ async def test_a_flaky_one() -> None:
         assert [code for code, _ in outcomes] == [0, 1, 0, 1]
         assert "HTTP 503" in outcomes[1][1].errors
         assert await centre.rows("queues")  # what only reads is tried again
+
+
+async def test_an_output_that_ends_early_ends_it_quietly() -> None:
+    simulate = f"{shlex.join(ZIWO)} simulate --port 0 --calls-every 0.1 --agent 5555"
+    async with program("bash", "-c", f"{simulate} | head -14; echo ${{PIPESTATUS[0]}}") as centre:
+        await centre.says("the echo test")
+        told = dict(re.findall(r"^export ZIWO_(\w+)=(\S+)$", centre.text, re.MULTILINE))
+        ziwo = ZiwoClient(api_url=told["API_URL"], username=told["USERNAME"], password=told["PASSWORD"])
+        try:
+            await ziwo.phone.start()  # somebody to call, which is told
+            assert await centre.ends() == 0
+        finally:
+            await ziwo.abort()
+    assert (centre.out[-1], centre.err) == ("1", [])
 
 
 async def test_people_are_told_what_programs_are() -> None:

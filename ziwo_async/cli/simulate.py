@@ -74,7 +74,13 @@ async def _simulate(simulator: Simulator, calls_every: float, json: bool) -> int
         add_tracker(simulator)
         sys.stdout.write((jsonlib.dumps(addresses(simulator)) if json else welcome(simulator)) + "\n")
         sys.stdout.flush()
-        await _keep_calling(simulator.world, calls_every, None if json else Screen())
+        try:
+            await _keep_calling(simulator.world, calls_every, None if json else Screen())
+        except ExceptionGroup as group:
+            outputs, others = group.split(OSError)
+            if outputs is None or others is not None:
+                raise
+            raise outputs.exceptions[0] from None  # the output ended early, or is full
     return EXIT_CODES["stopped"]
 
 
