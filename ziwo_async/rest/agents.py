@@ -58,10 +58,11 @@ class AgentsResource(Resource):
             cc_login: The agent's number, such as `0011`: `11` is another one.
 
         Raises:
-            BadArgument: It is empty.
+            BadArgument: It is empty, or no text.
         """
-        if not cc_login:
-            raise BadArgument("an agent's number (ccLogin) is not empty")
+        given: object = cc_login  # a user's type checker may be off
+        if not isinstance(given, str) or not given:
+            raise BadArgument(f"an agent's number (ccLogin) is a text such as '0011', not {given!r}")
         async for agent in self.list():
             if agent.cc_login == cc_login:
                 return agent

@@ -69,7 +69,7 @@ class CrmResource(Resource):
         """Create a profile. Never sent twice. Needs: not known.
 
         Nor is known which fields ZIWO wants at least, and which words it takes.
-        (`POST /crm/profiles`; source: seen at an integrator, not documented)
+        (`POST /crm/profiles`; source: old load tests of a ZIWO test instance, not documented)
 
         Args:
             first_name: Given name.
@@ -100,7 +100,7 @@ class CrmResource(Resource):
     async def create_number(self, number: str, *, type: str | None = None) -> CustomerNumber:  # noqa: A002
         """Create a phone number, to be linked to profiles. Never sent twice.
 
-        Needs: not known. (`POST /crm/numbers`; source: seen at an integrator, not documented)
+        Needs: not known. (`POST /crm/numbers`; source: old load tests of a ZIWO test instance, not documented)
 
         Args:
             number: The number, as given.
@@ -127,7 +127,7 @@ class CrmResource(Resource):
     ) -> CustomerAddress:
         """Create an address, to be linked to profiles. Never sent twice.
 
-        Needs: not known. (`POST /crm/addresses`; source: seen at an integrator, not documented)
+        Needs: not known. (`POST /crm/addresses`; source: old load tests of a ZIWO test instance, not documented)
 
         Args:
             address_line1: First line.

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ..errors import DecodeError
-from .click_to_call import check_number, place_call
+from ..errors import BadArgument, DecodeError
+from .dialling import DiallingResource, check_number, place_call
 from .envelope import as_object
 from .models.base import parse
 from .models.cti import ClickToCall, CtiCall
 from .prepared import segment
-from .resource import Resource
-from .transport import Transport
-
-if TYPE_CHECKING:
-    from ..spend import SpendGuard
 
 __all__ = ["CtiResource"]
 
 
-class CtiResource(Resource):
+class CtiResource(DiallingResource):
     """Acting for any agent, with the instance's `api_key` instead of a token. ZIWO's support gives the key.
 
     ZIWO's page names three more operations: agent change status, agent logout and click to IVR. Their paths are not
@@ -28,27 +21,21 @@ class CtiResource(Resource):
     Each method raises `ConfigError` when the client has no api_key, and `BadCredentials` when the server refuses it.
     """
 
-    def __init__(self, transport: Transport, guard: SpendGuard | None = None) -> None:
-        """Use a transport; no I/O happens.
-
-        Args:
-            transport: The way to the REST API.
-            guard: What may be spent; None for everything.
-        """
-        super().__init__(transport)
-        self._guard = guard
-
     async def agent_login(self, cc_login: str, *, position: str | None = None) -> None:
         """Log an agent in at a position, so that calls reach it. Needs: the api_key.
 
-        (`POST /integrations/cti/agents/{ccLogin}/login/{position}`; source: seen at an integrator, not documented)
+        (`POST /integrations/cti/agents/{ccLogin}/login/{position}`; source: old load tests of a ZIWO test instance, not
+        documented)
 
         Args:
             cc_login: The agent's number, such as `0011`.
             position: Name of the position; by default that of the agent's web phone, `agent-<ccLogin>`.
+
+        Raises:
+            BadArgument: The number is no text: as a number it would lose its zeros.
         """
         place = f"agent-{cc_login}" if position is None else position
-        path = f"/integrations/cti/agents/{segment(cc_login)}/login/{segment(place)}"
+        path = f"{_path(cc_login)}/login/{segment(place)}"
         await self._transport.request("POST", path, credential="api_key")
 
     async def call(self, cc_login: str, number: str, *, in_form: bool = False) -> ClickToCall:
@@ -63,7 +50,7 @@ class CtiResource(Resource):
             in_form: Send the number in the body instead of the path. Both were seen to work.
 
         Raises:
-            BadArgument: It is no number.
+            BadArgument: It is no number, or the agent's number is no text.
             SpendRefused: The program's own `SpendPolicy` forbids it.
             ConnectionLost: The connection ended. As for the next three, the call may have been made: the error says so,
                 and is not `retryable`.
@@ -72,7 +59,7 @@ class CtiResource(Resource):
             DecodeError: The answer has no call id.
         """
         check_number(number)
-        path = f"/integrations/cti/agents/{segment(cc_login)}/call"
+        path = f"{_path(cc_login)}/call"
         if not in_form:
             path = f"{path}/{segment(number)}"
         if self._guard is not None:
@@ -89,12 +76,20 @@ class CtiResource(Resource):
             cc_login: The agent's number, such as `0011`.
 
         Raises:
+            BadArgument: The number is no text.
             DecodeError: The answer is not an object.
         """
-        path = f"/integrations/cti/agents/{segment(cc_login)}/call"
+        path = f"{_path(cc_login)}/call"
         reply = await self._transport.request("GET", path, credential="api_key")
         content = as_object(reply.content)
         if content is None:
             raise DecodeError("the content is not an object", status=reply.status, method="GET", path=path)
         # What an agent without a call is answered is not known: nothing, or both parts empty.
         return parse(CtiCall, reply, method="GET", path=path) if any(content.values()) else None
+
+
+def _path(cc_login: str) -> str:
+    given: object = cc_login  # a user's type checker may be off
+    if not isinstance(given, str):
+        raise BadArgument(f"an agent's number (ccLogin) is a text such as '0011', not {given!r}")
+    return f"/integrations/cti/agents/{segment(cc_login)}"

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from ..errors import BadArgument
-from .click_to_call import place_call
+from .dialling import DiallingResource, place_call
 from .models.eavesdrop import EavesdropCall
 from .prepared import segment
-from .resource import Resource
-from .transport import Transport
-
-if TYPE_CHECKING:
-    from ..spend import SpendGuard
 
 __all__ = ["EavesdropsResource", "Whisper"]
 
@@ -20,18 +15,8 @@ Whisper: TypeAlias = Literal["agent", "both", "none"]
 """Who hears us: the agent alone, the agent and the customer, or nobody."""
 
 
-class EavesdropsResource(Resource):
+class EavesdropsResource(DiallingResource):
     """Listening to an agent's calls, and speaking into them. Needs ZIWO v1.4.2-beta or later."""
-
-    def __init__(self, transport: Transport, guard: SpendGuard | None = None) -> None:
-        """Use a transport; no I/O happens.
-
-        Args:
-            transport: The way to the REST API.
-            guard: What may be spent; None for everything.
-        """
-        super().__init__(transport)
-        self._guard = guard
 
     async def create(self, agent: str, *, position: str | None = None) -> EavesdropCall:
         """Begin a call that listens to an agent. It rings our own position, and we have to answer it ourselves.

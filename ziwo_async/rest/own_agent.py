@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from pydantic import JsonValue, SecretStr
+from pydantic import JsonValue, Secret, SecretStr
 
 from ..errors import BadArgument, Conflict
 from .click_to_call import click_to_call
+from .dialling import DiallingResource
 from .envelope import Reply
 from .models.agent import Agent
 from .models.base import parse
@@ -17,7 +19,6 @@ from .models.profile import Profile
 from .models.queue import Queue
 from .models.status import AgentPresence, AgentStatus, CustomStatus
 from .prepared import segment
-from .resource import Resource
 from .transport import Transport
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["OwnAgentResource"]
 
 
-class OwnAgentResource(Resource):
+class OwnAgentResource(DiallingResource):
     """The agent that is logged in: position, presence, profile, and the directories that agents may read."""
 
     def __init__(self, transport: Transport, guard: SpendGuard | None = None) -> None:
@@ -36,8 +37,7 @@ class OwnAgentResource(Resource):
             transport: The way to the REST API.
             guard: Asked before everything that dials.
         """
-        super().__init__(transport)
-        self._guard = guard
+        super().__init__(transport, guard)
         self._custom: list[CustomStatus] = []
 
     # --- the position ---------------------------------------------------------------------------------------------
@@ -153,7 +153,7 @@ class OwnAgentResource(Resource):
         Raises:
             BadArgument: Nothing is given.
         """
-        secrets = {"password": password, "currentPassword": current_password}
+        password, current_password = _hidden(password), _hidden(current_password)  # no frame of ours shows them
         shown = {
             "firstName": first_name,
             "lastName": last_name,
@@ -161,11 +161,10 @@ class OwnAgentResource(Resource):
             "countryCode": country_code,
             "languageCode": language_code,
         }
-        given: dict[str, JsonValue] = {key: value for key, value in shown.items() if value is not None}
-        hidden = {key: _plain(value) for key, value in secrets.items() if value is not None}
-        if not given and not hidden:
+        body = _body(shown, {"password": password, "currentPassword": current_password})
+        if body is None:
             raise BadArgument("update_profile changes nothing: give at least one field")
-        await self._transport.request("PUT", "/agents", json={**given, **hidden})
+        await self._transport.request("PUT", "/agents", json=body)
 
     # --- directories ----------------------------------------------------------------------------------------------
 
@@ -225,6 +224,9 @@ class OwnAgentResource(Resource):
             if isinstance(status, bool) or status < 0:
                 raise BadArgument(f"{status} is no number of a status")
             return status
+        given: object = status  # a user's type checker may be off
+        if not isinstance(given, str):
+            raise BadArgument(f"a status is a number or a name, not {given!r}")
         wanted = status.strip().casefold()
         number = _FIXED.get(wanted)
         if number is None and self._custom:
@@ -245,5 +247,12 @@ def _named(statuses: list[CustomStatus], wanted: str) -> int | None:
     return next((status.id for status in statuses if status.name.strip().casefold() == wanted), None)
 
 
-def _plain(secret: str | SecretStr) -> str:
-    return secret if isinstance(secret, str) else secret.get_secret_value()
+def _hidden(secret: str | SecretStr | None) -> SecretStr | None:
+    return SecretStr(secret) if isinstance(secret, str) else secret
+
+
+def _body(shown: Mapping[str, str | None], hidden: Mapping[str, SecretStr | None]) -> Secret[JsonValue] | None:
+    """Give what is given, as a body that no repr shows; None when it is nothing."""
+    given: dict[str, JsonValue] = {key: value for key, value in shown.items() if value is not None}
+    given |= {key: value.get_secret_value() for key, value in hidden.items() if value is not None}
+    return Secret[JsonValue](given) if given else None

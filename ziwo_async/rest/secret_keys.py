@@ -25,6 +25,7 @@ _ENDINGS = (
     "signedurl",
     "token",
 )
+_MAY_HAVE_SECRETS = (dict, list, str)
 _USER_INFO = re.compile(r"(?<=//)[^\s/?#]*@")
 _PAIR = re.compile(r"(?<=[?&;#])([^\s=&;#?]{1,64})=([^\s&#]+)")
 # How storages call what signs an address; it opens the file to whoever has it.
@@ -51,15 +52,21 @@ def hide_secrets(value: JsonValue) -> JsonValue:
     Args:
         value: The data; it is not changed.
     """
-    if isinstance(value, str):
-        return _without_credentials(value) if "//" in value or "=" in value else value
     if isinstance(value, dict):
         return {
-            key: HIDDEN if not (item is None or isinstance(item, bool)) and is_secret(key) else hide_secrets(item)
+            key: item
+            if item is None or item is True or item is False
+            else HIDDEN
+            if is_secret(key)
+            else hide_secrets(item)
+            if isinstance(item, _MAY_HAVE_SECRETS)
+            else item
             for key, item in value.items()
         }
     if isinstance(value, list):
-        return [hide_secrets(item) for item in value]
+        return [hide_secrets(item) if isinstance(item, _MAY_HAVE_SECRETS) else item for item in value]
+    if isinstance(value, str) and ("//" in value or "=" in value):
+        return _without_credentials(value)
     return value
 
 

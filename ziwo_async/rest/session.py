@@ -85,5 +85,5 @@ class SessionResource(Resource):
         Args:
             device_token: Token of Firebase Cloud Messaging.
         """
-        token = device_token if isinstance(device_token, str) else device_token.get_secret_value()
-        await self._transport.request("PUT", "/auth/device", params={"deviceToken": token})
+        device_token = SecretStr(device_token) if isinstance(device_token, str) else device_token  # no frame shows it
+        await self._transport.request("PUT", "/auth/device", params={"deviceToken": device_token})

@@ -103,16 +103,19 @@ class CallTrackersResource(Resource):
                 repeats a field.
             DecodeError: The answer has a tracker that cannot be read; it may have been created.
         """
+        # First of all, so that no frame of ours shows what is secret.
+        start_url, end_url = _hook(start_url), _hook(end_url)
+        start_api_key, end_api_key = _hidden(start_api_key or ""), _hidden(end_api_key or "")
         if not name.strip():
             raise BadArgument("a call tracker needs a name")
         form = _with_extra(
             {
                 "name": name,
-                "startRequestURL": _url(start_url),
-                "startRequestAPIKey": _secret(start_api_key or ""),
+                "startRequestURL": _checked(start_url),
+                "startRequestAPIKey": start_api_key,
                 "startRequestTimeout": _milliseconds(start_timeout),
-                "endRequestURL": _url(end_url),
-                "endRequestAPIKey": _secret(end_api_key or ""),
+                "endRequestURL": _checked(end_url),
+                "endRequestAPIKey": end_api_key,
                 "endRequestTimeout": _milliseconds(end_timeout),
                 "welcomePlayback": welcome_playback or "",
                 "errorPlayback": error_playback or "",
@@ -162,13 +165,17 @@ class CallTrackersResource(Resource):
             BadArgument: Nothing is given, or as for `create`.
             NotFound: There is none.
         """
+        start_url = None if start_url is None else _hook(start_url)
+        end_url = None if end_url is None else _hook(end_url)
+        start_api_key = None if start_api_key is None else _hidden(start_api_key)
+        end_api_key = None if end_api_key is None else _hidden(end_api_key)
         form = _with_extra(
             {
-                "startRequestURL": None if start_url is None else _url(start_url),
-                "startRequestAPIKey": None if start_api_key is None else _secret(start_api_key),
+                "startRequestURL": None if start_url is None else _checked(start_url),
+                "startRequestAPIKey": start_api_key,
                 "startRequestTimeout": _milliseconds(start_timeout),
-                "endRequestURL": None if end_url is None else _url(end_url),
-                "endRequestAPIKey": None if end_api_key is None else _secret(end_api_key),
+                "endRequestURL": None if end_url is None else _checked(end_url),
+                "endRequestAPIKey": end_api_key,
                 "endRequestTimeout": _milliseconds(end_timeout),
                 "welcomePlayback": welcome_playback,
                 "errorPlayback": error_playback,
@@ -288,22 +295,27 @@ def _with_extra(fields: dict[str, _Field], extra: Form | None) -> Form:
     return {**fields, **(extra or {})}
 
 
-def _secret(value: str | SecretStr) -> SecretStr:
+def _hidden(value: str | SecretStr) -> SecretStr:
     return SecretStr(value) if isinstance(value, str) else value
 
 
-def _url(value: str | HookUrl) -> SecretStr:
-    """Check an address. As a secret, so that it is not in the text of an error that repeats what was sent."""
-    text = value if isinstance(value, str) else value.get_secret_value()
+def _hook(value: str | HookUrl) -> HookUrl:
+    return HookUrl(value) if isinstance(value, str) else value
+
+
+def _checked(address: HookUrl) -> SecretStr:
+    if not _is_address(address.get_secret_value()):
+        raise BadArgument(f"the address {address} of a tracker's service is no http or https address")
+    return SecretStr(address.get_secret_value())
+
+
+def _is_address(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and " " not in text
         _ = parts.port
     except ValueError:
-        good = False
-    if not good:
-        raise BadArgument(f"the address {HookUrl(text)} of a tracker's service is no http or https address")
-    return SecretStr(text)
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and text.isprintable() and " " not in text
 
 
 def _milliseconds(limit: _Limit | None) -> int | None:

@@ -447,8 +447,8 @@ class Transport:
             reply = unwrap(value, status=status, method=method, path=path, clean=self._cleaner(request))
         except ApiError as error:
             return again(error)
-        if not reply.info:
-            return reply
+        if all(isinstance(value, (int, float)) for value in reply.info.values()):
+            return reply  # the ordinary case: nothing, or a total
         return replace(reply, info=as_object(scrub_data(hide_secrets(dict(reply.info)), self._cleaner(request))) or {})
 
     def _warn(self, request: Prepared, reply: Reply) -> None:

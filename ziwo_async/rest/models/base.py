@@ -7,8 +7,9 @@ it becomes None, and what the server sent is kept in `Model.unreadable`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import Annotated, ClassVar, TypeAlias, TypeVar, cast
 
 from pydantic import (
@@ -27,11 +28,13 @@ from ...errors import DecodeError
 from ..envelope import Reply, as_list, as_object
 from ..secret_keys import hide_secrets
 
-__all__ = ["Model", "Open", "Seconds", "Utc", "parse", "parse_rows"]
+__all__ = ["Model", "Open", "Seconds", "Utc", "empty_is_none", "parse", "parse_rows", "zero_is_none"]
 
 _log = logging.getLogger("ziwo_async.rest")
 
 _UNREADABLE = "unreadable"
+_WARNINGS = "api_warnings"
+_EMPTY: Mapping[str, JsonValue] = MappingProxyType({})
 
 
 class Model(BaseModel):
@@ -70,11 +73,37 @@ class Model(BaseModel):
     @property
     def unreadable(self) -> Mapping[str, JsonValue]:
         """Fields whose value had another type than they are known to have, as the server sent them; usually empty."""
-        return cast("dict[str, JsonValue]", (self.model_extra or {}).get(_UNREADABLE, {}))
+        found = (self.model_extra or {}).get(_UNREADABLE)
+        # The server may have a field of this name too, whatever is in it.
+        ours = isinstance(found, dict) and found.keys() <= self._known
+        return cast("dict[str, JsonValue]", found) if ours else _EMPTY
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the server said in `info` of the answer, such as a deprecation; usually nothing.
+
+        Each record of a list has the words about the list.
+        """
+        found = (self.model_extra or {}).get(_WARNINGS)
+        return tuple(map(str, cast("Iterable[object]", found))) if isinstance(found, (list, tuple)) else ()
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
+def empty_is_none(value: object) -> object:
+    """Read what is empty, of whatever type, as nothing: servers send `""`, `[]` or `{}` for what is not there.
+
+    Args:
+        value: What was sent.
+    """
+    return None if value in ("", [], {}) else value
+
+
+def zero_is_none(value: object) -> object:
+    """Read a moment of 0 as nothing: FreeSWITCH writes that for what has not happened yet.
+
+    Args:
+        value: What was sent.
+    """
+    return None if value in (0, "0") else value
 
 
 def _seconds(value: object) -> object:
@@ -86,12 +115,15 @@ def _seconds(value: object) -> object:
 
 def _utc(value: datetime) -> datetime:
     # Answers are in UTC and say so with a Z (source: ZIWO docs, call trackers); one that does not say it is taken so.
-    return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    try:
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range") from None
 
 
 Open: TypeAlias = Annotated[JsonValue, PlainValidator(hide_secrets)]
 """Data whose shape is not known for certain; secrets in it are hidden."""
-Utc: TypeAlias = Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(_empty_is_none)]
+Utc: TypeAlias = Annotated[Annotated[datetime, AfterValidator(_utc)] | None, BeforeValidator(empty_is_none)]
 """A moment, always in UTC; an empty text is None."""
 Seconds: TypeAlias = Annotated[timedelta | None, BeforeValidator(_seconds)]
 """A length of time, sent as a number of seconds."""
@@ -112,20 +144,17 @@ def parse(model: type[_M], reply: Reply, *, method: str, path: str) -> _M:
     Raises:
         DecodeError: The content is not what the route is known to answer. It names the fields, not their values.
     """
-    content = as_object(reply.content)
-    if content is None:
-        problem = "the content is not an object"
-    else:
-        found = _validate(model, cast("dict[str, JsonValue]", content))
-        if not isinstance(found, str):
-            return found
-        problem = found
-    # Outside of `except`, so that pydantic's error, which holds the values, is not even the context of ours.
-    raise DecodeError(problem, status=reply.status, method=method, path=path)
+    found = _record_of(model, reply)
+    if isinstance(found, str):
+        # Not where the content is at hand: whatever shows the frames of an error with their variables must not find it.
+        raise DecodeError(found, status=reply.status, method=method, path=path)
+    return found
 
 
 def parse_rows(model: type[_M], reply: Reply, *, method: str, path: str) -> list[_M]:
     """Make models of a list; an object keyed by id, and one record alone, are lists too (see `as_list`).
+
+    The key becomes the `id` of a record that has none.
 
     Args:
         model: The model.
@@ -136,19 +165,45 @@ def parse_rows(model: type[_M], reply: Reply, *, method: str, path: str) -> list
     Raises:
         DecodeError: The content is no list of records, or a record lacks what makes it one, such as its id.
     """
-    rows = as_list(reply.content)
-    problem = "the content is not a list"
-    if rows is not None:
-        models: list[_M] = []
-        for number, row in enumerate(rows):
-            found = _validate(model, row) if isinstance(row, dict) else "it is not an object"
-            if isinstance(found, str):
-                problem = f"record {number}: {found}"
-                break
-            models.append(found)
-        else:
-            return models
-    raise DecodeError(problem, status=reply.status, method=method, path=path)
+    found = _records_of(model, reply)
+    if isinstance(found, str):
+        raise DecodeError(found, status=reply.status, method=method, path=path)
+    return found
+
+
+def _record_of(model: type[_M], reply: Reply) -> _M | str:
+    content = as_object(reply.content)
+    if content is None:
+        return "the content is not an object"
+    return _validate(model, {**content, **_words_of(reply)} if reply.info else dict(content))
+
+
+def _records_of(model: type[_M], reply: Reply) -> list[_M] | str:
+    rows = _rows_of(model, reply.content)
+    if rows is None:
+        return "the content is not a list"
+    words = _words_of(reply)
+    models: list[_M] = []
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            return f"record {number}: it is not an object"
+        found = _validate(model, {**row, **words} if words else row)
+        if isinstance(found, str):
+            return f"record {number}: {found}"
+        models.append(found)
+    return models
+
+
+def _rows_of(model: type[_M], content: JsonValue) -> list[JsonValue] | None:
+    rows = as_list(content)
+    if isinstance(content, dict) and "id" in model.model_fields and rows == list(content.values()):
+        return [{"id": key, **row} if isinstance(row, dict) else row for key, row in content.items()]
+    return rows
+
+
+def _words_of(reply: Reply) -> dict[str, JsonValue]:
+    words = reply.warnings if reply.info else ()
+    return {_WARNINGS: list(words)} if words else {}
 
 
 def _validate(model: type[_M], given: dict[str, JsonValue], *, again: bool = True) -> _M | str:

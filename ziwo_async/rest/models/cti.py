@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, Field
 
-from .base import Model, Open, Utc
+from .base import Model, Open, Utc, empty_is_none, zero_is_none
 
 __all__ = ["ClickToCall", "CtiCall", "CtiQueueInfo"]
 
@@ -21,12 +21,7 @@ class ClickToCall(Model):
     call_id: str = Field(alias="callID", min_length=1)
 
 
-def _no_epoch_is_none(value: object) -> object:
-    # FreeSWITCH writes 0 for what has not happened yet.
-    return None if value in ("", "0", 0) else value
-
-
-_Epoch: TypeAlias = Annotated[Utc, BeforeValidator(_no_epoch_is_none)]
+_Epoch: TypeAlias = Annotated[Utc, BeforeValidator(zero_is_none)]
 
 
 class CtiQueueInfo(Model):
@@ -70,10 +65,6 @@ class CtiQueueInfo(Model):
     original_caller_number: str | None = Field(default=None, alias="originalCallerIdNumber")
 
 
-def _nothing_is_none(value: object) -> object:
-    return None if value in ([], {}, "") else value
-
-
 class CtiCall(Model):
     """What CTI tells of an agent's present call.
 
@@ -83,4 +74,4 @@ class CtiCall(Model):
     """
 
     call_info: Open = None
-    queue_info: Annotated[CtiQueueInfo | None, BeforeValidator(_nothing_is_none)] = None
+    queue_info: Annotated[CtiQueueInfo | None, BeforeValidator(empty_is_none)] = None

@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, Secret, SecretStr, model_validator
 
-from ..secret_keys import hide_secrets
-from .base import Model, Utc
+from ..secret_keys import HIDDEN, hide_secrets
+from .base import Model, Utc, empty_is_none
 
 __all__ = ["CallTracker", "CallTrackerLog", "HookUrl", "hide_addresses"]
 
-_HIDDEN = "**********"
 _ADDRESS = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//\S+")
 _MOST_MILLISECONDS = 10**12
 
@@ -31,12 +30,12 @@ class HookUrl(Secret[str]):
             parts = urlsplit(text)
             named, _ = bool(parts.hostname), parts.port
         except ValueError:
-            return _HIDDEN
+            return HIDDEN
         _, at, host = parts.netloc.rpartition("@")
         rest = parts.path + parts.query + parts.fragment
         if not named or not text.isprintable() or "%" in host or "\\" in text or "@" in rest:
             # It cannot be taken apart for certain: what looks like a host or a path may be a part of the password.
-            return _HIDDEN
+            return HIDDEN
         scheme = f"{parts.scheme}:" if parts.scheme else ""
         shown = f"{scheme}//{'***@' if at else ''}{host}{parts.path}"
         return f"{shown}?***" if parts.query or parts.fragment else shown
@@ -61,10 +60,6 @@ def _without_addresses(value: JsonValue) -> JsonValue:
     return value
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value == "" else value
-
-
 def _from_milliseconds(value: object) -> object:
     if value == "" or value is None or isinstance(value, timedelta):
         return value or None
@@ -78,8 +73,8 @@ def _to_milliseconds(value: timedelta | None) -> int | None:
     return None if value is None else value // timedelta(milliseconds=1)
 
 
-_Url: TypeAlias = Annotated[HookUrl | None, BeforeValidator(_empty_is_none)]
-_Key: TypeAlias = Annotated[SecretStr | None, BeforeValidator(_empty_is_none)]
+_Url: TypeAlias = Annotated[HookUrl | None, BeforeValidator(empty_is_none)]
+_Key: TypeAlias = Annotated[SecretStr | None, BeforeValidator(empty_is_none)]
 _Milliseconds: TypeAlias = Annotated[
     timedelta | None, BeforeValidator(_from_milliseconds), PlainSerializer(_to_milliseconds)
 ]
