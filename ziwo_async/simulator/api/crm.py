@@ -1,4 +1,4 @@
-"""The customer data base: the search agents use, and the creations integrators were seen to use.
+"""The customer data base: the search agents use, and the creations of old load tests of a ZIWO test instance.
 
 ZIWO names more operations (update, delete, link, unlink) of which no path is known: they are not here.
 """
@@ -39,7 +39,7 @@ _PROFILE = ("firstName", "lastName", "email", "gender", "salutation", "maritalSt
 
 
 async def add_profile(ask: Ask) -> JsonObject:
-    """Create a customer (seen in ZIWO's load tests)."""
+    """Create a customer."""
     fields = await ask.fields()
     given = {name: str(fields[name]) for name in _PROFILE if fields.get(name) is not None}
     if not (given.get("firstName") or given.get("lastName")):
