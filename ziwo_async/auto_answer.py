@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .errors import BadArgument, CallEnded, ZiwoError
-from .events import Destroy, Direction, Ringing
+from .events import Destroy, DialogState, Direction, Ringing
 from .router import Router
 
 if TYPE_CHECKING:
@@ -23,11 +24,12 @@ class AutoAnswer:
     """Answers ringing calls, those that you say and no more than you say.
 
     ```python
-    ziwo = ZiwoClient.from_env(auto_answer=AutoAnswer(when=lambda call: call.customer_number in vip, max_calls=2))
+    ziwo = ZiwoClient.from_env(auto_answer=AutoAnswer(when=lambda event: event.customer_number in vip, max_calls=2))
     ```
 
     Without it nothing is answered by itself, but the eavesdrop calls of `ZiwoClient.eavesdrop`, which are answered by
-    their own session and never by this. A call that is not answered rings on, for whoever else wants it.
+    their own session and never by this: while one is asked for, a ring waits until it is known whose it is. A call that
+    is not answered rings on, for whoever else wants it.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class AutoAnswer:
             max_calls: How many calls that were answered so may be up at once; by default any number.
 
         Raises:
-            BadArgument: `max_calls` is less than 1.
+            BadArgument: `max_calls` is less than 1, or `when` is async.
         """
+        if inspect.iscoroutinefunction(when) or inspect.iscoroutinefunction(getattr(when, "__call__", None)):  # noqa: B004
+            raise BadArgument("AutoAnswer: when must be a plain function; an async one would answer every call")
         if max_calls is not None and max_calls < 1:
             raise BadArgument(f"AutoAnswer: max_calls must be at least 1, not {max_calls}")
         self._when = when
@@ -66,7 +70,10 @@ class AutoAnswer:
         return len(self._up)
 
     async def _rings(self, call: Call, event: Ringing) -> None:
-        if event.direction is Direction.SERVICE or (self._when is not None and not self._when(event)):
+        await call.settled()
+        if call.direction is Direction.SERVICE or call.state is not DialogState.RINGING:
+            return
+        if self._when is not None and not self._when(event):
             return
         if self._most is not None and len(self._up) >= self._most:
             _log.info("call %s is not answered: %d calls are up", call.id, len(self._up))

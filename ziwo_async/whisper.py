@@ -15,24 +15,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Self, get_args
 
-from .errors import (
-    AgentNotFound,
-    BadArgument,
-    CallEnded,
-    ClientClosed,
-    Conflict,
-    EavesdropTimeout,
-    NotFound,
-    PositionNotConnected,
-    RequestTimeout,
-    WrongState,
-    ZiwoError,
-)
-from .events import Active, CallEvent, Destroy, DialogState, EavesdropAudit, Ringing
+from ._whisper_audit import AuditTrail
+from ._whisper_begin import LONGEST_WAIT, Beginning
+from .errors import BadArgument, ZiwoError
+from .events import CallEvent, Destroy, Ringing
+from .phone.owner import finish
 from .phone.streams import EventStream
 from .rest.eavesdrops import EavesdropsResource, Whisper
 
@@ -46,18 +36,12 @@ if TYPE_CHECKING:
     from .media.timeline import Direction
     from .phone.call import Call
     from .phone.phone import Phone
-    from .rest.models.eavesdrop import EavesdropCall
 
 __all__ = ["LONGEST_WAIT", "WhisperSession"]
 
-_audit = logging.getLogger("ziwo_async.audit")
-
-LONGEST_WAIT = 60.0
-"""Seconds within which an eavesdrop call that we asked for is answered by itself; after that it is turned away."""
+_log = logging.getLogger("ziwo_async.audit")
 
 _DISK_SECONDS = 5.0
-
-Action = Literal["create", "answer", "update", "end", "give up"]
 
 
 class WhisperSession:
@@ -104,16 +88,16 @@ class WhisperSession:
         self._position = position
         self._within = answer_within
         self._wanted: Whisper = whisper
-        self._mode: Whisper = "none"
+        self._audit = AuditTrail(phone, agent)
         self._call: Call | None = None
-        self._call_id: str | None = None
         self._used = False
+        self._closing: asyncio.Task[None] | None = None
         self._recordings: list[RecordingHandle] = []
         self.agent = agent
 
     def __repr__(self) -> str:
         state = "not begun" if self._call is None else str(self._call.state)
-        return f"<WhisperSession {self.agent} {state}, heard by {self._mode}>"
+        return f"<WhisperSession {self.agent} {state}, heard by {self.heard_by}>"
 
     # -- life ------------------------------------------------------------------
 
@@ -122,17 +106,20 @@ class WhisperSession:
             raise BadArgument("a whisper session begins only once; make another one with ziwo.eavesdrop()")
         self._used = True
         self._phone.announced.check_ready()
+        begins = Beginning(
+            self._phone, self._eavesdrops, self._audit, self.agent, position=self._position, within=self._within
+        )
         async with EventStream(self._phone.dispatcher, Ringing) as rings:
-            deadline = asyncio.get_running_loop().time() + self._within
-            created = await self._create()
+            call_id = await begins.create()
             try:
-                self._call = await self._recognise(created.call_id, rings, deadline)
-                await self._answer(self._call, deadline)
+                self._call = await begins.recognise(call_id, rings)
+                await begins.answer(self._call)
                 if self._wanted != "none":
                     await self.whisper(self._wanted)
+                if self._call.is_over:
+                    raise self._call.ended_error("it ended while the session began")
             except BaseException as error:
-                self._tell("give up", error=error)
-                self._turn_away(created.call_id)
+                begins.give_up(call_id, error)
                 raise
         return self
 
@@ -142,10 +129,23 @@ class WhisperSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop listening: hang up our leg, and wait until recordings are whole. The agent's call goes on."""
+        """Stop listening: hang up our leg, and wait until recordings are whole, also when cancelled.
+
+        The agent's call goes on. A call that the phone has kept on the server (`drain(calls="keep")`) is kept.
+        """
+        if self._closing is None or self._closing.done():
+            self._closing = asyncio.create_task(
+                self._close(), name=f"ziwo_async:whisper: stop listening to {self.agent}"
+            )
+        await finish(self._closing)
+
+    async def _close(self) -> None:
         call = self._call
         if call is not None and not call.is_over:
-            await call.hangup()
+            try:
+                await call.hangup()
+            except ZiwoError as error:  # the phone is closed: what becomes of the call was decided there
+                _log.info("eavesdrop call %s was not hung up: %s", call.id, error)
         recordings, self._recordings = self._recordings, []
         for recording in recordings:
             # What fails is told by the handle, and in the log; a disk that hangs keeps nobody here.
@@ -179,12 +179,12 @@ class WhisperSession:
     @property
     def call_id(self) -> str:
         """The id that ZIWO gave the eavesdrop call, by which it is changed."""
-        return self._call_id or self.call.id
+        return self._audit.call_id or self.call.id
 
     @property
     def heard_by(self) -> Whisper:
         """Who hears us now: `agent`, `both` or `none`."""
-        return self._mode
+        return self._audit.heard_by
 
     async def events(self) -> AsyncIterator[CallEvent]:
         """Read the events of this call, until it is over."""
@@ -215,11 +215,11 @@ class WhisperSession:
         """
         try:
             await self._eavesdrops.update(self.call_id, whisper=to)
-        except ZiwoError as error:
-            self._tell("update", whisper=to, error=error)
+        except BaseException as error:  # a cancellation too: it may have come about
+            self._audit.tell("update", whisper=to, error=error)
             raise
-        self._mode = to
-        self._tell("update")
+        self._audit.heard_by = to
+        self._audit.tell("update")
 
     def audio(self, rate: int = 16000) -> FrameStream:
         """What is heard, the agent and the customer, as an async iterator of frames of 20 ms that ends with the call.
@@ -288,138 +288,3 @@ class WhisperSession:
             CallEnded: The session is over.
         """
         return self.call.audio.speak(speech, rate=rate)
-
-    # -- how it begins ---------------------------------------------------------
-
-    async def _create(self) -> EavesdropCall:
-        # In a task of the phone's, so that a cancellation in the middle loses no call: it would ring, and nobody
-        # would know why.
-        outcome: asyncio.Future[EavesdropCall] = asyncio.get_running_loop().create_future()
-        self._phone.announced.spawn(f"ask for an eavesdrop call on {self.agent}", self._ask, outcome)
-        try:
-            created = await asyncio.shield(outcome)
-        except asyncio.CancelledError:
-            outcome.add_done_callback(self._asked_in_vain)
-            raise
-        except (NotFound, Conflict) as error:
-            problem: ZiwoError = _refused(error, self.agent)
-        except ZiwoError as error:
-            problem = error
-        else:
-            self._call_id = created.call_id
-            self._phone.announced.note(created.call_id)
-            self._tell("create")
-            return created
-        self._tell("create", error=problem)
-        raise problem
-
-    async def _ask(self, outcome: asyncio.Future[EavesdropCall]) -> None:
-        try:
-            outcome.set_result(await self._eavesdrops.create(self.agent, position=self._position))
-        except ZiwoError as error:
-            outcome.set_exception(error)
-        finally:
-            outcome.cancel()  # nothing when it is done; else the phone was closed meanwhile
-
-    def _asked_in_vain(self, outcome: asyncio.Future[EavesdropCall]) -> None:
-        if not outcome.cancelled() and outcome.exception() is None:
-            self._call_id = outcome.result().call_id
-            self._tell("give up", error=asyncio.CancelledError())
-            self._turn_away(self._call_id)
-
-    async def _recognise(self, call_id: str, rings: EventStream[Ringing], deadline: float) -> Call:
-        """Wait for the call that ZIWO's id names; it may ring already."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                while (call := self._phone.announced.find(call_id)) is None:
-                    await anext(rings)
-        except TimeoutError:
-            text = f"the eavesdrop call {call_id} on agent {self.agent} did not ring within {self._within:g} s"
-            raise EavesdropTimeout(text, agent=self.agent, call_id=call_id) from None
-        except StopAsyncIteration:
-            self._phone.announced.check_ready()  # says why the phone is closed
-            raise
-        self._phone.announced.note(call_id)
-        return call
-
-    async def _answer(self, call: Call, deadline: float) -> None:
-        try:
-            async with asyncio.timeout_at(deadline):
-                await _answered(call)
-        except RequestTimeout:
-            raise  # the server's silence, which says so itself
-        except TimeoutError:
-            text = f"the eavesdrop call {call.id} on agent {self.agent} was not answered within {self._within:g} s"
-            raise EavesdropTimeout(text, agent=self.agent, call_id=call.id) from None
-        self._tell("answer")
-        self._phone.announced.spawn(f"see the end of eavesdrop call {call.id}", self._see_end, call)
-
-    async def _see_end(self, call: Call) -> None:
-        with contextlib.suppress(CallEnded):
-            await call.wait_for(Destroy)
-        self._tell("end")
-
-    def _turn_away(self, call_id: str) -> None:
-        """Nobody waits for the call any more: if it rings, now or soon, it is hung up."""
-        with contextlib.suppress(ClientClosed):  # the phone is closed, and with it the call
-            self._phone.announced.spawn(f"turn eavesdrop call {call_id} away", self._watch_for, call_id)
-
-    async def _watch_for(self, call_id: str) -> None:
-        try:
-            async with asyncio.timeout(LONGEST_WAIT), EventStream(self._phone.dispatcher, Ringing) as rings:
-                while (call := self._phone.announced.find(call_id)) is None:
-                    await anext(rings)
-                await call.hangup()
-        except (TimeoutError, StopAsyncIteration, ZiwoError) as error:
-            _audit.debug("eavesdrop call %s was not turned away: %s", call_id, error)
-
-    def _tell(self, action: Action, *, whisper: Whisper | None = None, error: BaseException | None = None) -> None:
-        event = EavesdropAudit(
-            action=action,
-            agent=self.agent,
-            user=self._phone.login,
-            call_id=self._call_id,
-            whisper=whisper or self._mode,
-            error=type(error).__name__ if error is not None else None,
-            at=datetime.now(UTC),
-        )
-        _audit.info(
-            "%s %s agent %s (call %s, heard by %s%s)",
-            event.user,
-            action,
-            self.agent,
-            event.call_id or "not known",
-            event.whisper,
-            f", failed: {event.error}" if event.error else "",
-        )
-        self._phone.announced.tell(event)
-
-
-def _refused(error: NotFound | Conflict, agent: str) -> ZiwoError:
-    # Which status ZIWO answers in which case is not documented; its words tell when it is about the position.
-    if isinstance(error, Conflict) or "position" in error.message.lower():
-        text = error.message or "our position is not connected"
-        return PositionNotConnected(text, status=error.status, method=error.method, path=error.path)
-    text = f"no agent {agent} to listen to: {error.message}"
-    return AgentNotFound(text, status=error.status, method=error.method, path=error.path)
-
-
-async def _answered(call: Call) -> None:
-    """Answer, and wait until the call is active; whichever of the two tells first that it is over, tells it."""
-    active = asyncio.ensure_future(call.wait_for(Active))
-    answering = asyncio.ensure_future(_answer_if_it_rings(call))
-    try:
-        await asyncio.wait({active, answering}, return_when=asyncio.FIRST_COMPLETED)
-        if not active.done():
-            await answering
-        await active
-    finally:
-        for task in (active, answering):
-            task.cancel()
-        await asyncio.gather(active, answering, return_exceptions=True)
-
-
-async def _answer_if_it_rings(call: Call) -> None:
-    if call.state is DialogState.RINGING:
-        with contextlib.suppress(WrongState):  # a handler of the program, or ZIWO's pickup, was quicker
-            await call.answer()

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from ziwo_async import AutoAnswer, BadArgument, DialogState, Direction, NullMedia, ZiwoClient
+from ziwo_async import AutoAnswer, BadArgument, DialogState, Direction, NullMedia, Ringing, ZiwoClient
 from ziwo_async.simulator import SimCall
 from ziwo_async.testing import ServedWorld, serve
 
@@ -102,7 +102,8 @@ async def test_a_caller_that_gives_up_first_is_no_error(caplog: pytest.LogCaptur
     assert "could not be answered" not in caplog.text
 
 
-async def test_eavesdrop_calls_are_none_of_its_business() -> None:
+@pytest.mark.parametrize("order", ["response first", "invite first"])
+async def test_eavesdrop_calls_are_none_of_its_business(order: str) -> None:
     class Counting(NullMedia):
         opened = 0
 
@@ -111,9 +112,12 @@ async def test_eavesdrop_calls_are_none_of_its_business() -> None:
             return await super().open(call_id)
 
     media = Counting()
-    policy = AutoAnswer(media=media)
+    policy = AutoAnswer(media=media, max_calls=1)
     async with desk(policy) as (world, ziwo):
-        world.faults.slow_server(0.2)  # so that it is known before it rings
+        if order == "invite first":
+            world.faults.late_http(0.3, "/live/calls/eavesdrop/0011")
+        else:
+            world.faults.slow_server(0.2)
         async with ziwo.eavesdrop("0011") as session:
             assert session.call.direction is Direction.SERVICE
             assert session.call.state is DialogState.ACTIVE
@@ -121,6 +125,36 @@ async def test_eavesdrop_calls_are_none_of_its_business() -> None:
             world.faults.slow_server(0.0)
             await (await dials(world, "+97150000001")).reaches("active")
             assert (policy.calls, media.opened) == (1, 1)  # its own engine, for its own calls
+
+
+async def test_a_call_that_rings_while_an_eavesdrop_call_is_asked_for_is_answered_after_that() -> None:
+    policy = AutoAnswer()
+    async with desk(policy) as (world, ziwo):
+        world.faults.late_http(0.3, "/live/calls/eavesdrop/0011")
+        opening = asyncio.create_task(ziwo.eavesdrop("0011").__aenter__())
+        async with asyncio.timeout(PATIENCE):
+            while not ziwo.phone.calls:
+                await asyncio.sleep(0.005)
+        stray = await dials(world, "+97150000001")
+        gone = await dials(world, "+97150000002")
+        await gone.cancels()
+        session = await within(opening)
+        await stray.reaches("active")
+        assert policy.calls == 1
+        await session.aclose()
+
+
+async def test_a_condition_that_is_async_would_answer_everything() -> None:
+    async def condition(event: Ringing) -> bool:
+        return False
+
+    class Condition:
+        async def __call__(self, event: Ringing) -> bool:
+            return False
+
+    for when in (condition, Condition()):
+        with pytest.raises(BadArgument, match="plain function"):
+            AutoAnswer(when=when)  # type: ignore[arg-type]
 
 
 def test_a_policy_that_answers_nothing_makes_no_sense() -> None:

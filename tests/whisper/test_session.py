@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from ziwo_async import (
     Active,
     AgentNotFound,
+    AiortcMedia,
+    ApiError,
     BadArgument,
     Call,
     CallEnded,
@@ -30,9 +33,13 @@ from ziwo_async import (
     Router,
     SpendPolicy,
     SpendRefused,
+    WhisperSession,
+    WrongState,
     ZiwoClient,
     ZiwoError,
 )
+from ziwo_async.rest.eavesdrops import EavesdropsResource
+from ziwo_async.rest.models.eavesdrop import EavesdropCall
 from ziwo_async.simulator import SimCall
 from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 
@@ -223,6 +230,92 @@ async def test_a_position_that_is_not_connected(desk: Desk) -> None:
     assert "not connected" in str(await fails(desk, PositionNotConnected))
 
 
+@pytest.mark.parametrize("status", [200, 400, 404, 409, 412, 422, 500])
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ("Your position is not connected", PositionNotConnected),
+        ("No such agent", AgentNotFound),
+        ("Cannot POST /live/calls/eavesdrop/5555", None),
+    ],
+)
+async def test_the_words_count_more_than_the_status(
+    desk: Desk, status: int, words: str, kind: type[ApiError] | None
+) -> None:
+    desk.world.faults.next_http(status, body={"result": False, "error": {"message": words}}, path=PATH)
+    error = await fails(desk, ApiError)
+    assert isinstance(error, kind or ApiError)
+    assert isinstance(error, AgentNotFound | PositionNotConnected) is (kind is not None)
+    assert desk.steps == [("create", type(error).__name__)]
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(404, AgentNotFound), (409, PositionNotConnected), (412, PositionNotConnected)]
+)
+async def test_without_words_the_status_counts(desk: Desk, status: int, kind: type[ApiError]) -> None:
+    desk.world.faults.next_http(status, body={"result": False}, path=PATH)
+    await fails(desk, kind)
+
+
+async def test_a_phone_that_is_closed_meanwhile_is_told(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="ziwo_async.audit")
+    desk.world.faults.late_http(0.5, PATH)
+    opening = asyncio.create_task(desk.ziwo.eavesdrop("5555").__aenter__())
+    async with asyncio.timeout(PATIENCE):
+        while not desk.ziwo.phone.calls:
+            await asyncio.sleep(0.005)
+    await within(desk.ziwo.phone.aclose())
+    with pytest.raises(ClientClosed):
+        await within(opening)
+    assert not opening.cancelled()
+    assert steps_in(caplog) == ["create"]
+    assert "failed: ClientClosed" in caplog.text
+
+
+async def test_an_error_that_is_none_of_ours_comes_through_as_it_is(desk: Desk) -> None:
+    class Broken(EavesdropsResource):
+        async def create(self, agent: str, *, position: str | None = None) -> EavesdropCall:
+            raise LookupError("a bug")
+
+    broken = Broken.__new__(Broken)
+    with pytest.raises(LookupError, match="a bug"):
+        await within(WhisperSession(desk.ziwo.phone, broken, "5555").__aenter__())
+    assert (await desk.audited("create")).error == "LookupError"
+    async with desk.ziwo.eavesdrop("5555"):
+        pass  # the phone lives on
+
+
+async def test_a_phone_that_is_closed_while_the_whisper_mode_is_set(desk: Desk) -> None:
+    desk.world.faults.slow_server(0.2)
+    opening = asyncio.create_task(desk.ziwo.eavesdrop("5555", whisper="agent").__aenter__())
+    created = await desk.audited("create")
+    desk.world.faults.slow_server(0.0)
+    desk.world.faults.late_http(0.5, f"/live/calls/eavesdrop/{created.call_id}")
+    await desk.audited("answer")
+    await asyncio.sleep(0.1)  # the request is on its way
+    await within(desk.ziwo.phone.aclose())
+    with pytest.raises(CallEnded, match="ended while the session began"):
+        await within(opening)
+
+
+async def test_one_call_is_not_given_to_two_sessions(desk: Desk) -> None:
+    async with desk.ziwo.eavesdrop("5555") as session:
+        again = {"result": True, "content": {"callID": session.call_id}, "info": {}}
+        desk.world.faults.next_http(200, body=again, path=PATH)
+        await fails(desk, WrongState)
+        await asyncio.sleep(0.1)
+        assert session.call.state is DialogState.ACTIVE
+
+
+async def test_a_call_that_we_made_is_no_eavesdrop_call(desk: Desk) -> None:
+    desk.world.customer("+97150000009")
+    ours = await desk.ziwo.phone.dial("+97150000009")
+    desk.world.faults.next_http(200, body={"result": True, "content": {"callID": ours.id}, "info": {}}, path=PATH)
+    await fails(desk, EavesdropTimeout, answer_within=0.3)
+    await asyncio.sleep(0.1)
+    assert not ours.is_over
+
+
 async def test_a_position_that_does_not_exist(desk: Desk) -> None:
     assert "No such position" in str(await fails(desk, PositionNotConnected, position="mydesk"))
 
@@ -304,7 +397,7 @@ async def test_our_cancel_while_it_is_asked_for_leaves_no_call_ringing(desk: Des
         await opening
     await within(_ended(desk.eavesdrop_call()))
     await desk.audited("give up")
-    assert desk.steps == [("give up", "CancelledError")]
+    assert desk.steps == [("create", None), ("give up", "CancelledError")]
 
 
 async def test_our_cancel_while_it_rings_leaves_no_call_ringing(desk: Desk) -> None:
@@ -387,6 +480,57 @@ async def test_a_lost_connection_is_made_again_and_the_session_goes_on(desk: Des
         assert session.call.direction is Direction.SERVICE
         await within(session.whisper("both"))
         assert desk.eavesdrop_call().whisper == "both"
+
+
+async def test_a_cancelled_change_is_audited(desk: Desk) -> None:
+    async with desk.ziwo.eavesdrop("5555") as session:
+        desk.world.faults.late_http(0.5, f"/live/calls/eavesdrop/{session.call_id}")
+        changing = asyncio.create_task(session.whisper("both"))
+        await asyncio.sleep(0.1)
+        changing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await changing
+        update = await desk.audited("update")
+        assert (update.error, update.whisper) == ("CancelledError", "both")
+
+
+async def test_a_call_that_is_kept_on_the_server_does_not_hide_an_error(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="ziwo_async.audit")
+
+    async def use() -> None:
+        async with desk.ziwo.eavesdrop("5555"):
+            await within(desk.ziwo.phone.drain(5, calls="keep"))
+            raise LookupError("mine")
+
+    with pytest.raises(LookupError, match="mine"):
+        await use()
+    assert desk.eavesdrop_call().state == "detached"
+    assert steps_in(caplog) == ["create", "answer", "end"]
+    assert "failed: ClientClosed" in caplog.text
+
+
+def steps_in(caplog: pytest.LogCaptureFixture) -> list[str]:
+    lines = [record.getMessage() for record in caplog.records if record.name == "ziwo_async.audit"]
+    return [line.split()[1] for line in lines if line.startswith("agent-")]
+
+
+@pytest.mark.media
+async def test_a_close_that_is_cancelled_still_waits_for_recordings(tmp_path: Path) -> None:
+    async with serve(media=True) as world, client(world, media=AiortcMedia()) as ziwo:
+        await within(ziwo.phone.start())
+        for turns in (1, 2, 3, 5, 8):
+            session = await within(ziwo.eavesdrop("5555").__aenter__())
+            recording = await session.record(tmp_path / f"{turns}.wav")
+            closing = asyncio.create_task(session.aclose())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            closing.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await within(closing)
+            assert recording.done
+            assert recording.path.exists()
 
 
 async def test_closing_the_client_ends_it(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
+from weakref import WeakKeyDictionary, WeakSet
 
 from ..events import Direction, Event
 from ..verto.direction import names_of
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .core import PhoneCore
 
-__all__ = ["Announced"]
+__all__ = ["Announced", "settled"]
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -28,6 +31,36 @@ class Announced:
             core: The phone's working parts.
         """
         self._core = core
+        self._asked: set[asyncio.Future[None]] = set()
+        self._claimed: WeakSet[Call] = WeakSet()
+        _of_core[core] = self
+
+    @contextmanager
+    def asking(self) -> Generator[None]:
+        """Until the end of this, a call that rings may be one that is asked for right now."""
+        answered: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._asked.add(answered)
+        try:
+            yield
+        finally:
+            self._asked.discard(answered)
+            answered.set_result(None)
+
+    async def settled(self) -> None:
+        """Wait until every call that was asked for by now has an id: then the direction of a call that rings is sure.
+
+        As long as such a request lasts at most.
+        """
+        if self._asked:
+            await asyncio.wait(set(self._asked))
+
+    def claim(self, call: Call) -> None:
+        """This call belongs to somebody: nobody else finds it."""
+        self._claimed.add(call)
+
+    def is_claimed(self, name: str) -> bool:
+        """Whether a live call that is known by this id belongs to somebody."""
+        return any(name in names_of(call.headers, call.id) for call in self._claimed if not call.is_over)
 
     def note(self, name: str) -> None:
         """A call known by this id is of kind `service`, whether it rings already or will.
@@ -41,14 +74,14 @@ class Announced:
             self._core.session.set_direction(call.id, Direction.SERVICE)
 
     def find(self, name: str) -> Call | None:
-        """Give the live inbound call that is known by this id, or None.
+        """Give the live call that is known by this id, was offered to us, and belongs to nobody yet; or None.
 
         Args:
             name: As for `note`.
         """
         for call_id, call in self._core.calls.items():
-            machine = self._core.session.calls.get(call_id)
-            if machine is not None and name in names_of(call.headers, call_id):
+            is_ours = self._core.media.offer_of(call_id) is not None and call not in self._claimed
+            if is_ours and call_id in self._core.session.calls and name in names_of(call.headers, call_id):
                 return call
         return None
 
@@ -73,3 +106,13 @@ class Announced:
             ClientClosed: The phone is closed.
         """
         return self._core.owner.spawn(name, function, *args)
+
+
+_of_core: WeakKeyDictionary[PhoneCore, Announced] = WeakKeyDictionary()
+
+
+async def settled(core: PhoneCore) -> None:
+    """Wait as `Announced.settled` does, for who has no more than a call."""
+    announced = _of_core.get(core)
+    if announced is not None:
+        await announced.settled()

@@ -18,6 +18,7 @@ from ..events import (
     StateFlowItem,
 )
 from ..verto.call import CallMachine
+from .announced import settled
 from .causes import CAUSE_CODES
 from .transfer import AttendedTransfer
 
@@ -144,6 +145,14 @@ class Call:
         if self._audio is None:
             self._audio = self._core.media.audio(self.id, self.state)
         return self._audio
+
+    async def settled(self) -> None:
+        """Wait until `direction` is sure.
+
+        It is at once, but while an eavesdrop call is being asked for: a call that rings meanwhile may be that one, and
+        is of kind `service` then. Takes as long as that request at most.
+        """
+        await settled(self._core)
 
     # -- what it can do --------------------------------------------------------
 
