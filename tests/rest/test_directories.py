@@ -123,8 +123,9 @@ async def test_an_agent_by_its_number(kit, ziwo):
     assert ziwo.count("GET", "/agent/agents") == 1  # it was on the first page
     assert await agents.by_cc_login("11") is None
     assert ziwo.count("GET", "/agent/agents") == 4
-    with pytest.raises(BadArgument):
-        await agents.by_cc_login("")
+    for wrong in ("", 11):
+        with pytest.raises(BadArgument, match="is a text"):
+            await agents.by_cc_login(wrong)
     assert ziwo.count("GET", "/agent/agents") == 4
 
 

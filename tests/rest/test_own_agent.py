@@ -169,6 +169,13 @@ async def test_numbers_that_no_status_has(agent, ziwo, number):
     assert ziwo.seen == []
 
 
+@pytest.mark.parametrize("status", [3.0, None, ["Meeting"]])
+async def test_what_is_neither_a_number_nor_a_name(agent, ziwo, status):
+    with pytest.raises(BadArgument, match="a number or a name"):
+        await agent.set_status(status)
+    assert ziwo.seen == []
+
+
 async def test_statuses(agent, ziwo, kit):
     custom(kit, ziwo, {"9": {"id": 9, "name": "Prayer", "behaviour": "break", "color": "#123"}})
     (status,) = await agent.statuses()

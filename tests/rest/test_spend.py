@@ -20,6 +20,7 @@ from ziwo_async.errors import (
     BadArgument,
     BadCredentials,
     CannotConnect,
+    ClientClosed,
     ConfigError,
     ConnectionLost,
     DecodeError,
@@ -382,6 +383,63 @@ async def test_a_login_that_fails_is_no_call_that_may_have_been_made(kit, ziwo):
         await click_to_call(transport(kit, ziwo), NUMBER)
     assert "may have been made" not in str(caught.value)
     assert ziwo.count("POST", OWN_CLICK) == 0
+
+
+@pytest.mark.parametrize("how", ["cut", "no JSON", "500"])
+async def test_a_renewal_that_breaks_is_no_call_that_may_have_been_made(kit, ziwo, how):
+    logins = 0
+
+    async def login(request: web.Request) -> web.Response:
+        nonlocal logins
+        logins += 1
+        if logins == 1:
+            return await ziwo.login(request)
+        if how == "cut":
+            assert request.transport is not None
+            request.transport.abort()
+        return web.Response(text="<html>", status=500 if how == "500" else 200)
+
+    ziwo.on("POST", "/auth/login", login)
+    ziwo.answers("POST", OWN_CLICK, lambda: kit.failed(401, "expired"))
+    with pytest.raises(ZiwoError) as caught:
+        await click_to_call(transport(kit, ziwo), NUMBER)
+    assert logins == 2
+    assert "may have been made" not in str(caught.value)
+
+
+@every_way
+async def test_a_client_that_closes_may_have_made_the_call(kit, ziwo, path, dial):
+    there = asyncio.Event()
+
+    async def silent(request: web.Request) -> web.Response:
+        there.set()
+        await asyncio.Event().wait()
+        return web.Response()
+
+    ziwo.on("POST", path, silent)
+    ours = transport(kit, ziwo)
+    dialling = asyncio.ensure_future(dial(ours))
+    await there.wait()
+    await ours.aclose()
+    with pytest.raises(ClientClosed, match="the call may have been made all the same"):
+        await dialling
+    with pytest.raises(ClientClosed) as caught:
+        await dial(ours)
+    assert "may have been made" not in str(caught.value)
+
+
+async def test_numbers_that_are_no_text(kit, ziwo):
+    ours = transport(kit, ziwo)
+    for wrong in (
+        click_to_call(ours, 5),
+        CtiResource(ours).call("0011", 5),
+        CtiResource(ours).call(11, NUMBER),
+        CtiResource(ours).current_call(11),
+        CtiResource(ours).agent_login(11),
+    ):
+        with pytest.raises(BadArgument, match="is a text"):
+            await wrong
+    assert ziwo.seen == []
 
 
 async def test_nobody_listens(kit, ziwo):

@@ -69,6 +69,20 @@ def test_moments_are_utc(sent, read):
     assert made is None or made.tzinfo is UTC
 
 
+@pytest.mark.parametrize("sent", ["0001-01-01T00:00:00+05:00", "9999-12-31T23:59:59-05:00", 1e300, 10**30])
+def test_a_moment_outside_of_the_calendar_costs_the_field_only(sent):
+    thing = one({"id": 1, "madeAt": sent})
+    assert thing.made_at is None
+    assert thing.unreadable == {"madeAt": sent}
+
+
+@pytest.mark.parametrize("sent", [5, "x", None, [1], {"other": 1}])
+def test_a_field_of_the_server_that_is_called_unreadable(sent):
+    thing = one({"id": 1, "unreadable": sent})
+    assert thing.unreadable == {}
+    assert thing.model_extra == {"unreadable": sent}
+
+
 @pytest.mark.parametrize(("sent", "read"), [(90, 90), (1.5, 1.5), ("12", 12), ("", None), (0, 0)])
 def test_lengths_are_seconds(sent, read):
     assert one({"id": 1, "lasted": sent}).lasted == (None if read is None else timedelta(seconds=read))
@@ -79,6 +93,7 @@ def test_lengths_are_seconds(sent, read):
     [
         ([{"id": 1}, {"id": 2}], [1, 2]),
         ({"1": {"id": 1}, "2": {"id": 2}}, [1, 2]),
+        ({"1": {"ccLogin": "x"}, "2": {"id": 3}}, [1, 3]),
         ({"id": 5, "ccLogin": "x"}, [5]),
         ([], []),
         (None, []),
@@ -111,3 +126,44 @@ def test_secrets_are_hidden_at_any_depth_and_none_stays_none():
         assert "CANARY" not in shown
     assert isinstance(thing.extended_info, dict)
     assert thing.extended_info["api_key"] is None
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ccPassword", "vertoPassword", "new_password", "token", "refreshToken", "access_token", "CSRF-Token", "secret",
+        "clientSecret", "api_key", "startRequestAPIKey", "signedUrl", "sessid", "Authorization", "passwd",
+    ],
+)  # fmt: skip
+def test_what_is_called_like_a_secret_is_one(name):
+    thing = one({"id": 1, name: "CANARY", "deep": [{name: ["CANARY"]}]})
+    assert "CANARY" not in f"{thing!r} {thing.model_dump_json()}"
+
+
+@pytest.mark.parametrize("name", ["passwordChangedAt", "tokens_used", "keyword", "secretary", "position"])
+def test_what_is_called_otherwise_is_none(name):
+    assert one({"id": 1, name: "seen"}).model_extra == {name: "seen"}
+
+
+def test_a_flag_is_no_secret():
+    assert one({"id": 1, "needsPassword": True, "token": None}).model_extra == {"needsPassword": True, "token": None}
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("https://h.example/x?access_token=CANARY&size=3", "https://h.example/x?access_token=***&size=3"),
+        ("see https://u:CANARY@h.example:8080/a@b end", "see https://***@h.example:8080/a@b end"),
+        ("//u:CAN@ARY@h/x", "//***@h/x"),
+        ("https://s3.example/x?X-Amz-Signature=CANARY&a=b#token=CANARY", None),
+        ("/storage/x?a=1;apiKey=CANARY;CANARY;b=2", "/storage/x?a=1;apiKey=***;b=2"),
+        ("https://h.example/photo?size=3#top", "https://h.example/photo?size=3#top"),
+        ("1 = 2 // no address", "1 = 2 // no address"),
+    ],
+)
+def test_credentials_in_addresses(sent, shown):
+    thing = one({"id": 1, "photoUrl": sent, "extendedInfo": {"links": [sent]}})
+    assert "CANARY" not in f"{thing!r} {thing.model_dump_json()}"
+    if shown is not None:
+        assert thing.model_extra == {"photoUrl": shown}
+        assert thing.extended_info == {"links": [shown]}

@@ -118,6 +118,21 @@ async def test_a_provider_is_asked_again_after_a_refusal(kit, ziwo):
     assert ziwo.logins == 2
 
 
+@pytest.mark.parametrize("status", [304, 300, 226])
+async def test_a_status_with_which_nothing_comes(kit, ziwo, status):
+    ziwo.answers("GET", "/x", lambda: web.Response(status=status))
+    if status < 300:
+        assert (await kit.transport(ziwo.url).request("GET", "/x")).content is None
+        return
+    with pytest.raises(ApiError, match="no answer comes with this status"):
+        await kit.transport(ziwo.url).request("GET", "/x")
+
+
+async def test_a_byte_order_mark(kit, ziwo):
+    ziwo.answers("GET", "/x", lambda: web.Response(body=b'\xef\xbb\xbf{"content": 1}'))
+    assert (await kit.transport(ziwo.url).request("GET", "/x")).content == 1
+
+
 async def test_a_login_that_failed_for_another_reason_is_tried_again(kit, ziwo):
     ziwo.answers("POST", "/auth/login", lambda: kit.failed(500, "oops"), lambda: kit.ok({"access_token": "CANARY-t"}))
     transport = kit.transport(ziwo.url)

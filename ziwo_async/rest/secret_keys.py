@@ -27,7 +27,7 @@ _ENDINGS = (
 )
 _MAY_HAVE_SECRETS = (dict, list, str)
 _USER_INFO = re.compile(r"(?<=//)[^\s/?#]*@")
-_PAIR = re.compile(r"(?<=[?&;#])([^\s=&;#?]{1,64})=([^\s&#]+)")
+_PAIR = re.compile(r"(?<=[?&;#])([^\s=&;#?]{1,64})=([^\s&#;]+(?:;(?![^\s=&;#?]+=)[^\s&#;]*)*)")
 # How storages call what signs an address; it opens the file to whoever has it.
 _SIGNS = frozenset({"signature", "sig", "xamzsignature", "xgoogsignature"})
 
