@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
-import sys
 import warnings
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -517,7 +517,7 @@ def _token_in(reply: Reply) -> SecretStr | None:
 
 def _frames_of_ours() -> int:
     """Count the frames up to the one outside of this package, as `stacklevel` of a warning issued by the caller."""
-    count, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
+    count, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == _PACKAGE:
         count, frame = count + 1, frame.f_back
     return count
