@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,7 @@ async def test_a_file_of_any_rate_is_played(tmp_path: Path, rate: int, channels:
     path = wav_file(tmp_path / "welcome.wav", pcm, rate, channels)
     async with talking() as (session, peer, _):
         playback = session.audio.play(path)
+        await until(lambda: playback.seconds > 0.05)
         assert await heard_by(peer, OURS)
         await within(playback)
         assert playback.completed
@@ -160,6 +163,97 @@ async def test_two_are_heard_together_and_one_can_be_stopped() -> None:
         assert await heard_by(peer, 1700)
 
 
+async def test_what_is_played_comes_to_its_end_when_the_connection_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ziwo_async.media.sent._PATIENCE", 0.3)
+    async with talking() as (session, _, _):
+        assert session._line is not None
+        tone, spoken = (
+            session.audio.play(Tone(OURS, 0.6)),
+            session.audio.speak(frames_of(sine(OURS, 0.6, 16000), 16000)),
+        )
+        await until(lambda: tone.seconds >= 0.1)
+        await session._line.close()
+        lost = asyncio.get_running_loop().time()
+        await within(tone)
+        await within(spoken)
+        assert tone.completed
+        assert spoken.completed
+        assert asyncio.get_running_loop().time() - lost > 0.6
+        assert session._sent._timer is None or not session._sent._sources
+
+
+async def test_what_is_played_before_there_is_a_connection_waits_for_it() -> None:
+    async with session_of() as (session, _):
+        playback = session.audio.play(Tone(OURS, 0.2))
+        await asyncio.sleep(0.4)
+        assert playback.seconds == 0
+        assert not playback.done
+
+
+async def test_one_long_piece_does_not_hold_the_loop() -> None:
+    async def speech() -> AsyncIterator[bytes]:
+        yield bytes(2 * 24000 * 600)
+
+    async with session_of() as (session, _):
+        playback = session.audio.speak(speech(), rate=24000)
+        longest, before = 0.0, time.perf_counter()
+        for _ in range(100):
+            await asyncio.sleep(0.001)
+            now = time.perf_counter()
+            longest, before = max(longest, now - before), now
+        assert longest < 0.3
+        assert 0 < len(playback._waiting) < 48000 * 2 * 3
+
+
+@pytest.mark.parametrize("piece", ["text", 7, AudioFrame(bytes(960), 0), AudioFrame(bytes(960), 10**7)])
+async def test_pieces_that_are_no_sound_are_told(piece: Any) -> None:
+    async def speech() -> AsyncIterator[Any]:
+        yield piece
+
+    async with session_of() as (session, _):
+        with pytest.raises(BadArgument, match=r"no sound|no rate"):
+            await within(session.audio.speak(speech(), rate=24000))
+
+
+@pytest.mark.parametrize("speech", [b"pcm", [b"pcm"], None])
+async def test_what_cannot_be_said_is_refused(speech: Any) -> None:
+    async with session_of() as (session, _):
+        with pytest.raises(BadArgument, match="no async iterator"):
+            session.audio.speak(speech, rate=24000)
+
+
+async def test_any_kind_of_bytes_is_pcm() -> None:
+    async def speech() -> AsyncIterator[Any]:
+        yield bytearray(960)
+        yield memoryview(bytes(960))
+
+    async with talking() as (session, _, _):
+        playback = session.audio.speak(speech(), rate=24000)
+        await within(playback)
+        assert playback.seconds == pytest.approx(0.04)
+
+
+async def test_only_files_are_played(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readline()).decode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/x.wav"
+    sound = wav_file(tmp_path / "sound.wav", sine(OURS, 0.2, 8000), 8000)
+    fifo, several, remote = tmp_path / "fifo", tmp_path / "several.txt", tmp_path / "remote.m3u8"
+    os.mkfifo(fifo)
+    several.write_text(f"ffconcat version 1.0\nfile {sound.name}\n")
+    remote.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{address}\n#EXT-X-ENDLIST\n")
+    async with server, session_of() as (session, _):
+        for place in (address, f"concat:{sound}", f"file:{sound}", "pipe:0", tmp_path, fifo, several, remote):
+            with pytest.raises(BadArgument, match="cannot be played"):
+                await within(session.audio.play(place))
+    assert asked == []
+
+
 def test_what_is_too_loud_together_is_clipped() -> None:
     loud = (30000).to_bytes(2, "little", signed=True) * 2
     deep = (-30000).to_bytes(2, "little", signed=True) * 2
@@ -192,8 +286,6 @@ async def test_silence_is_sent_while_nothing_is_played() -> None:
 
 async def test_a_loop_that_was_blocked_sends_no_burst() -> None:
     async with talking() as (session, _peer, _):
-        import time
-
         sent = session.audio.sent_frames
         time.sleep(0.5)  # noqa: ASYNC251 - that is what it is about
         await asyncio.sleep(0.1)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -193,14 +194,23 @@ class SoundReader:
         """Open it.
 
         Raises:
-            OSError: It cannot be read.
+            OSError: It cannot be read, or is no file.
             FFmpegError: It is no sound.
         """
-        self._container = av.open(os.fspath(path))
+        # A file that is open already: FFmpeg would take many names for addresses, and fetch them. Nor may what is in it
+        # name other files.
+        if os.path.exists(path) and not os.path.isfile(path):
+            raise OSError(errno.EINVAL, "it is no file")
+        self._file = open(path, "rb")  # noqa: SIM115 - it is open as long as it is played
+        try:
+            self._container = av.open(self._file, "r", options={"protocol_whitelist": "none"})
+        except BaseException:
+            self._file.close()
+            raise
         try:
             self._frames = iter(self._container.decode(audio=0))
         except BaseException:
-            self._container.close()
+            self.close()
             raise
         self._graph = AudioResampler("s16", "mono", LINE_RATE)
 
@@ -217,6 +227,7 @@ class SoundReader:
     def close(self) -> None:
         """Let go of the file."""
         self._container.close()
+        self._file.close()
 
 
 _BUFFER = 4096

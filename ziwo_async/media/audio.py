@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..errors import BadArgument, CallEnded
 from ..events import VoiceStarted, VoiceStopped
 from .frame import SILENCE_DB
-from .playback import Playback, Sound, Speech
+from .playback import Playback, Sound, Speech, check_rate
 from .recording import RecordingHandle, open_recording
 from .tone import Tone
 from .voice import VoiceActivity, VoiceWatch
@@ -211,11 +211,13 @@ class CallAudio:
             rate: Samples a second of bare PCM.
 
         Raises:
-            BadArgument: `rate` makes no sense.
+            BadArgument: That is nothing that can be said, or `rate` makes no sense.
             CallEnded: The call is over.
         """
-        if rate is not None and not 4000 <= rate <= 192_000:
-            raise BadArgument(f"speak: {rate} is no rate; from 4000 to 192000 samples a second")
+        if not hasattr(speech, "__aiter__"):
+            raise BadArgument(f"speak: {type(speech).__name__} is no async iterator of frames, nor of bytes of PCM")
+        if rate is not None:
+            check_rate(rate)
         return self._begin(speech, rate)
 
     def _begin(self, sound: Sound | Speech, rate: int | None) -> Playback:

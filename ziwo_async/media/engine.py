@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..errors import BadArgument, ConfigError
+from .quiet import hide_passwords
 from .stun import StunList, StunSource, ask_ziwo
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class AiortcMedia:
                 f'AiortcMedia needs the extra "media": pip install "ziwo_async[media]" ({error.name} is missing)'
             ) from None
         freeswitch.check_version()
+        hide_passwords()
         self._certificates = Certificates()
         self._stun = StunList(stun)
         self._gather_limit = gather_limit

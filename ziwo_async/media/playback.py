@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from ..errors import BadArgument
 from ..phone.owner import TaskHandle, TaskOwner
@@ -18,12 +18,15 @@ from .tone import Tone
 if TYPE_CHECKING:
     from .sent import Sent
 
-__all__ = ["Playback", "Sound", "Speech"]
+__all__ = ["Playback", "Sound", "Speech", "check_rate"]
 
 Sound: TypeAlias = str | os.PathLike[str] | Tone | AsyncIterable[AudioFrame]
 """What can be played: a file, a tone, or frames of any rate and length."""
 Speech: TypeAlias = AsyncIterable[AudioFrame] | AsyncIterable[bytes]
 """What can be spoken: frames, or bare PCM."""
+
+LOWEST, HIGHEST = 4000, 192_000
+"""Samples a second of what can be played."""
 
 _log = logging.getLogger("ziwo_async.media")
 
@@ -34,13 +37,16 @@ _AHEAD = 2 * LINE_RATE * 2
 _CUSHION = 3 * LINE_BYTES
 _PATIENCE = 3
 _READ = 0.5
+# What is brought to the line's rate at once, in seconds: a long piece must not hold the loop.
+_CUT = 0.1
 
 
 class Playback:
     """Something that is being played. Await it to wait for its end; `stop()` ends it.
 
     Attributes:
-        completed: Whether it was played to its end, and not stopped before, by `stop()` or with the call.
+        completed: Whether it was played to its end, and not stopped before, by `stop()` or with the call. While the
+            media connection is lost (`MediaLost`) nobody hears it; after some seconds it goes on all the same.
     """
 
     def __init__(self, sent: Sent, what: str) -> None:
@@ -63,7 +69,7 @@ class Playback:
 
     @property
     def seconds(self) -> float:
-        """How much of it was sent."""
+        """How much of it was played."""
         return self._played * LINE_BYTES / 2 / LINE_RATE
 
     @property
@@ -133,12 +139,8 @@ class Playback:
         resampler = Resampler(LINE_RATE)
         try:
             async for piece in source:
-                if isinstance(piece, AudioFrame):
-                    await self._put(resampler.push(piece.pcm, piece.rate))
-                elif rate is not None:
-                    await self._put(resampler.push(piece, rate))
-                else:
-                    raise BadArgument("bare PCM needs to be told its rate: speak(pcm, rate=24000)")
+                for pcm, known in _cut(piece, rate):
+                    await self._put(resampler.push(pcm, known))
             await self._put(resampler.flush())
             self._complete = True
         except Exception as error:  # noqa: BLE001 - the user's iterator may raise anything; it goes to who awaits
@@ -161,6 +163,30 @@ class Playback:
         self._sent.remove(self)
         self._waiting.clear()
         self._ended.set()
+
+
+def _cut(piece: object, rate: int | None) -> Iterator[tuple[bytes, int]]:
+    pcm, known = (piece.pcm, piece.rate) if isinstance(piece, AudioFrame) else (piece, rate)
+    if isinstance(pcm, bytearray | memoryview):
+        pcm = bytes(cast("bytearray", pcm))
+    if not isinstance(pcm, bytes):
+        raise BadArgument(f"{type(piece).__name__} is no sound: frames are played, and bytes of PCM")
+    if known is None:
+        raise BadArgument("bare PCM needs to be told its rate: speak(pcm, rate=24000)")
+    check_rate(known)
+    size = round(known * _CUT) * 2
+    for at in range(0, len(pcm), size):
+        yield pcm[at : at + size], known
+
+
+def check_rate(rate: int) -> None:
+    """Refuse what is no rate.
+
+    Raises:
+        BadArgument: It is out of range.
+    """
+    if not LOWEST <= rate <= HIGHEST:
+        raise BadArgument(f"{rate} is no rate; from {LOWEST} to {HIGHEST} samples a second")
 
 
 async def _file(path: str | os.PathLike[str]) -> AsyncGenerator[AudioFrame]:

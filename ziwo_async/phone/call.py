@@ -171,10 +171,9 @@ class Call:
         """
         if hold_others:
             await self._hold_others()
-        if media is not None:
-            self._core.media.use(self.id, media)
         try:
-            await self._core.commands.answer(self.id)
+            async with self._core.media.using(self.id, media):
+                await self._core.commands.answer(self.id)
         except CallGone as error:
             raise self.ended_or(error) from None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from typing import TYPE_CHECKING
 
 from ..errors import MediaError, WrongState
@@ -45,11 +45,32 @@ class MediaTable:
         self._own: dict[str, MediaEngine] = {}
         self._server = ""
 
-    def use(self, call_id: str, engine: MediaEngine) -> None:
-        """Let another engine make the media of this call; too late once they have begun."""
+    @contextlib.asynccontextmanager
+    async def using(self, call_id: str, engine: MediaEngine | None) -> AsyncGenerator[None]:
+        """Let another engine make the media of this call, if they begin in the block, and for as long as they last.
+
+        When the media were refused, or did not begin, the call knows nothing of that engine any more. After other
+        failures it may still come to be answered, with what the engine has begun.
+        """
+        if engine is None or self.has(call_id) or call_id not in self._offers:
+            yield  # too late, or there is no such call: the block says so
+            return
         if isinstance(engine, WantsServer):
             engine.note_server(self._server)
         self._own[call_id] = engine
+        try:
+            yield
+        except BaseException as error:
+            if isinstance(error, MediaError) or not self.has(call_id):
+                self._own.pop(call_id, None)
+                await self._begin_anew(call_id)
+            raise
+
+    async def _begin_anew(self, call_id: str) -> None:
+        entry = self._entries.get(call_id)
+        if entry is not None:
+            async with entry.lock:
+                await self._shut(call_id, entry)
 
     def note_offer(self, call_id: str, sdp: str) -> None:
         """Keep the offer of a ringing call until the call is answered."""
