@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import shlex
@@ -11,7 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
 from ziwo_async import ZiwoClient
+from ziwo_async.cli.app import app
 from ziwo_async.cli.simulate import addresses, welcome
 from ziwo_async.cli.simulated import make_world
 from ziwo_async.simulator import Simulator
@@ -62,8 +66,12 @@ SHOWS_SOMETHING = """
 
 async def test_every_command_shows_something() -> None:
     async with simulated() as centre:
+        env = centre.env(centre.told["agents"][0])
         for command in SHOWS_SOMETHING.split(","):
-            assert await centre.rows(*command.split()), command
+            # In this process: so many of their own would take long.
+            done = await asyncio.to_thread(CliRunner().invoke, app, [*command.split(), "--json"], env=env)
+            assert (done.exit_code, done.stderr) == (0, ""), command
+            assert [json.loads(line) for line in done.stdout.splitlines()], command
 
 
 async def test_the_recordings_and_the_voicemail_of_its_history_can_be_fetched(tmp_path: Path) -> None:
