@@ -34,8 +34,8 @@ from ziwo_async import (
     UnknownFrame,
     ZiwoClient,
 )
+from ziwo_async.dispatch.dispatcher import Dispatcher
 from ziwo_async.errors import ConfigError
-from ziwo_async.phone.dispatch import Dispatcher
 
 from .phone.kit import Desk, contact_centre, nothing_left, until, within
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .auto_answer import AutoAnswer
     from .client import EXIT_CODES, ZiwoClient, exit_code
     from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+    from .dispatch.streams import EventStream, Expectation
     from .errors import (
         AgentNotFound,
         ApiError,
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from .media.frame import AudioFrame
     from .media.tone import Tone
     from .media.voice import VoiceActivity
+    from .models.presence import AgentPresence, AgentStatus
     from .phone.call import Call
     from .phone.keeper import LedgerStore, MemoryStore
     from .phone.limiter import LoginLimiter
@@ -111,7 +113,6 @@ if TYPE_CHECKING:
     from .phone.phone import Phone
     from .phone.recorder import Recorder
     from .phone.sqlite import SqliteStore
-    from .phone.streams import EventStream, Expectation
     from .phone.transfer import AttendedTransfer
     from .rest.auth import Credentials
     from .rest.envelope import Reply
@@ -127,7 +128,7 @@ if TYPE_CHECKING:
     from .rest.models.recording import Progress, Recording, SignedUrl
     from .rest.models.static import Country
     from .rest.models.statistics import CallSummary
-    from .rest.models.status import AgentPresence, AgentStatus, CustomStatus
+    from .rest.models.status import CustomStatus
     from .rest.models.tracker import CallTracker, CallTrackerLog, HookUrl
     from .rest.models.user import User
     from .rest.models.webrtc import WebrtcConfig
@@ -163,7 +164,7 @@ _HOME = {
         "parse_event",
     ),
     "phone.call": ("Call",),
-    "phone.streams": ("EventStream", "Expectation"),
+    "dispatch.streams": ("EventStream", "Expectation"),
     "phone.keeper": ("LedgerStore", "MemoryStore"),
     "phone.limiter": ("LoginLimiter",),
     "phone.media": ("MediaEngine", "MediaSession", "NullMedia"),
@@ -187,7 +188,8 @@ _HOME = {
     "rest.models.recording": ("Progress", "Recording", "SignedUrl"),
     "rest.models.static": ("Country",),
     "rest.models.statistics": ("CallSummary",),
-    "rest.models.status": ("AgentPresence", "AgentStatus", "CustomStatus"),
+    "models.presence": ("AgentPresence", "AgentStatus"),
+    "rest.models.status": ("CustomStatus",),
     "rest.models.tracker": ("CallTracker", "CallTrackerLog", "HookUrl"),
     "rest.models.user": ("User",),
     "rest.models.webrtc": ("WebrtcConfig",),

@@ -16,6 +16,8 @@ from pydantic import JsonValue, SecretStr
 from ._running import run_until_stopped
 from .auto_answer import AutoAnswer
 from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+from .dispatch.owner import finish
+from .dispatch.streams import EventStream, Expectation, Overflow
 from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
 from .events import Event
 from .phone.account import Account
@@ -23,9 +25,7 @@ from .phone.connection import Connector, open_socket
 from .phone.keeper import LedgerStore
 from .phone.limiter import PROCESS_LIMITER, LoginLimiter
 from .phone.media import MediaEngine
-from .phone.owner import finish
 from .phone.phone import CallsOnStop, Phone
-from .phone.streams import EventStream, Expectation, Overflow
 from .rest.api import RestApi
 from .rest.auth import Credentials, CredentialsProvider
 from .rest.envelope import Reply

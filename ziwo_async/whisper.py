@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
+from .dispatch.streams import EventStream
 from .errors import (
     AgentNotFound,
     BadArgument,
@@ -33,7 +34,6 @@ from .errors import (
     ZiwoError,
 )
 from .events import Active, CallEvent, Destroy, DialogState, EavesdropAudit, Ringing
-from .phone.streams import EventStream
 from .rest.eavesdrops import EavesdropsResource, Whisper
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 
+from ..dispatch.owner import TaskHandle
 from ..events import Direction, Event
 from ..verto.direction import names_of
-from .owner import TaskHandle
 
 if TYPE_CHECKING:
     from .call import Call
