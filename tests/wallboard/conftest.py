@@ -20,6 +20,7 @@ class Feed:
     def __init__(self) -> None:
         self.live = True
         self.at: float | None = 1_700_000_000.0
+        self.notes: dict[str, str] = {}
 
 
 @pytest.fixture

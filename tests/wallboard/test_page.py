@@ -133,6 +133,13 @@ async def test_it_reconnects_to_a_server_that_came_back(page: Page, board: Board
         await page.until("document.querySelectorAll('.agent').length === 2")
 
 
+async def test_what_ziwo_does_not_tell_is_said(page: Page, server: WallboardServer, feed: Feed) -> None:
+    feed.notes = {"agents": "403: for admins", "kpis": "403: for admins"}
+    await opened(page, server)
+    await page.until("document.querySelector('#agents-note').textContent === 'Not told by ZIWO: 403: for admins'")
+    assert await page.js("document.querySelector('#queues-note').textContent") == "No queues"
+
+
 @pytest.mark.parametrize("how", ["black_hole", "reset"])
 async def test_a_connection_that_is_lost_is_said_and_made_again(
     page: Page, server: WallboardServer, board: Board, how: str
@@ -250,7 +257,7 @@ async def test_landmarks_headings_and_the_keyboard(page: Page, server: Wallboard
     roles = [role for role, _ in seen]
     assert roles.count("main") == 1
     assert "banner" in roles
-    assert [name for role, name in seen if role == "region"] == ["Today", "Queues", "Live calls 1", "Agents 2"]
+    assert [name for role, name in seen if role == "region"] == ["Figures", "Queues", "Live calls 1", "Agents 2"]
     # One live region only: a board that reads out each change cannot be listened to.
     assert await page.js("document.querySelectorAll('[role=status], [aria-live]').length") == 1
     await page.press("Tab", 9)

@@ -58,6 +58,11 @@ class FeedState(Protocol):
         """When the last news came (seconds since 1970), if ever."""
         ...
 
+    @property
+    def notes(self) -> dict[str, str]:
+        """What is not told, and why, by the kind of row."""
+        ...
+
 
 class WallboardServer:
     """Serves a board on 127.0.0.1, from `async with` on.
@@ -180,13 +185,14 @@ class WallboardServer:
         everything = self._board.difference({})
         seen = self._board.seen()
         await self._send(response, {**everything, "full": True, "title": self._title})
-        last = time.monotonic()
+        last, live = time.monotonic(), self._feed.live
         while not self._ending.is_set():
             await self._board.wait(_HEARTBEAT)
             await asyncio.sleep(_PACE)
             changes = self._board.difference(seen)
             seen = self._board.seen()
-            if changes or time.monotonic() - last >= _HEARTBEAT:
+            if changes or self._feed.live != live or time.monotonic() - last >= _HEARTBEAT:
+                live = self._feed.live
                 await self._send(response, {**changes})
                 last = time.monotonic()
 
@@ -195,6 +201,7 @@ class WallboardServer:
             "now": time.time(),
             "live": self._feed.live,
             "at": self._feed.at,
+            "notes": self._feed.notes,
             "hidden_calls": self._board.hidden_calls,
         }
         async with asyncio.timeout(_SLOWEST_WRITE):

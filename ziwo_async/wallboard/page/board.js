@@ -4,7 +4,8 @@ import { KeyedList } from "./list.js";
 import { agentRow, callRow, figureRow, queueRow } from "./rows.js";
 import { setText } from "./text.js";
 
-const KINDS = ["kpis", "queues", "calls", "agents"];
+const EMPTY = { kpis: "No figures", queues: "No queues", calls: "No live calls", agents: "No agents" };
+const KINDS = Object.keys(EMPTY);
 
 export class Board {
   constructor() {
@@ -42,6 +43,10 @@ export class Board {
       for (const [id, row] of Object.entries(message[kind] ?? {})) this.pending.changes[kind].set(id, row);
     }
     this.hiddenCalls = message.hidden_calls;
+    for (const kind of KINDS) {
+      const note = document.getElementById(`${kind}-note`);
+      setText(note, message.notes[kind] ? `Not told by ZIWO: ${message.notes[kind]}` : EMPTY[kind]);
+    }
   }
 
   draw() {

@@ -72,6 +72,7 @@ export function callRow() {
       root.dataset.over = row.over ? "yes" : "no";
       setText(who, row.customer || "no number");
       setText(where, row.where);
+      bar.hidden = row.flow.length === 0;
       while (bar.childElementCount > row.flow.length) bar.lastElementChild.remove();
       while (bar.childElementCount < row.flow.length) bar.append(make("i", ""));
       row.flow.forEach((step, index) => {
@@ -91,7 +92,7 @@ export function callRow() {
         const name = step.inferred ? `${step.state} (inferred)` : step.state;
         return lasted >= 1 ? `${name} ${span(lasted)}` : name;
       });
-      setText(words, told.join(" \u2192 ") || "state not known");
+      setText(words, told.join(" \u2192 ") || row.state || "state not known");
     },
   };
 }

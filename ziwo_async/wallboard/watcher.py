@@ -1,0 +1,126 @@
+"""Keeps a board up to date from the live feed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..events import Destroy, DialogEvent
+from .board import Board
+from .rows import agent_rows, call_rows, figure_rows, queue_rows
+
+if TYPE_CHECKING:
+    from ..live.feed import LiveFeed
+    from ..live.watch import Watch
+
+__all__ = ["Watcher"]
+
+T = TypeVar("T")
+
+# Seconds for which a call that ended stays on the board.
+_LINGER = 6.0
+# Calls whose flow is remembered, and calls that are drawn: a wall cannot hold more.
+_MAX_FLOWS = 2000
+_MAX_CALLS = 200
+
+
+class Watcher:
+    """Reads the live feed into a board, while `run()` runs."""
+
+    def __init__(self, feed: LiveFeed, board: Board) -> None:
+        """Make a watcher.
+
+        Args:
+            feed: The live feed, `ziwo.live`; it is started and closed elsewhere.
+            board: Where the rows go.
+        """
+        self._feed = feed
+        self._board = board
+        self._agents = feed.agents()
+        self._queues = feed.queues()
+        self._calls = feed.calls()
+        self._waiting = feed.queue_calls()
+        self._stats = feed.stats()
+        self._flows: dict[str, DialogEvent] = {}
+        self._over: dict[str, float] = {}
+
+    @property
+    def _watches(self) -> dict[str, Watch[Any]]:
+        return {"agents": self._agents, "queues": self._queues, "calls": self._calls, "kpis": self._stats}
+
+    @property
+    def live(self) -> bool:
+        """Whether the feed is connected, and has told something over the present connection."""
+        return self._feed.connected and any(not watch.stale for watch in self._watches.values())
+
+    @property
+    def at(self) -> float | None:
+        """When the last snapshot came (seconds since 1970), if ever."""
+        moments = [watch.at for watch in (*self._watches.values(), self._waiting) if watch.at is not None]
+        return max(moments).timestamp() if moments else None
+
+    @property
+    def notes(self) -> dict[str, str]:
+        """What the server does not tell, and why, by the kind of row."""
+        return {kind: watch.refused for kind, watch in self._watches.items() if watch.refused}
+
+    async def run(self) -> None:
+        """Read until the feed is closed.
+
+        Raises:
+            ExceptionGroup: Of a `ZiwoError`, when the feed ended for it.
+        """
+        async with self._feed.events(DialogEvent, buffer=10_000) as events, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(self._agents, self._show_agents))
+            tasks.create_task(self._read(self._queues, self._show_queues))
+            tasks.create_task(self._read(self._waiting, self._show_queues))
+            tasks.create_task(self._read(self._calls, self._show_calls))
+            tasks.create_task(self._read(self._stats, self._show_stats))
+            ageing = tasks.create_task(self._forget())
+            async for event in events:
+                self._take(event)
+            ageing.cancel()
+
+    async def _read(self, watch: Watch[T], show: Callable[[], None]) -> None:
+        async for _ in watch:
+            show()
+
+    def _show_agents(self) -> None:
+        self._board.put("agents", agent_rows(self._agents.current or {}))
+
+    def _show_queues(self) -> None:
+        self._board.put("queues", queue_rows(self._queues.current or {}, self._waiting.current or ()))
+
+    def _show_stats(self) -> None:
+        if (stats := self._stats.current) is not None:
+            self._board.put("kpis", figure_rows(stats))
+
+    def _show_calls(self) -> None:
+        rows = call_rows(self._calls.current or {}, self._flows, (self._agents.current or {}).values())
+        # The newest, when there are too many.
+        self._board.hidden_calls = max(0, len(rows) - _MAX_CALLS)
+        newest = sorted(rows, key=lambda key: str(rows[key]["order"]))[-_MAX_CALLS:]
+        self._board.put("calls", {key: rows[key] for key in newest})
+
+    def _take(self, event: DialogEvent) -> None:
+        self._flows[event.call_id] = event
+        if isinstance(event, Destroy):
+            self._over[event.call_id] = asyncio.get_running_loop().time()
+        while len(self._flows) > _MAX_FLOWS:
+            oldest = next(iter(self._flows))
+            self._over.pop(oldest, None)
+            del self._flows[oldest]
+        self._show_calls()
+
+    async def _forget(self) -> None:
+        """Take calls away that ended a while ago."""
+        while True:
+            await asyncio.sleep(1.0)
+            limit = asyncio.get_running_loop().time() - _LINGER
+            old = [key for key, ended in self._over.items() if ended < limit]
+            for key in old:
+                del self._over[key]
+                self._flows.pop(key, None)
+            if old:
+                self._show_calls()
