@@ -12,22 +12,24 @@ import pytest
 import ziwo_async
 
 NAMES = """
-EXIT_CODES Active Agent AgentMessage AgentNotFound AgentPresence AgentStatus AiortcMedia Answering ApiError ApiWarning
-AttendedTransfer AudioFrame AuthError AutoAnswer BadArgument BadCredentials BadFrame Buffers Call CallAudio CallData
-CallEnded CallError CallEvent CallFlow CallGone CallRefused CallResult CallSummary CallTracker CallTrackerLog
-CannotConnect Cdr ClickToCall ClientClosed ConfigError Conflict ConnectionLost Country Credentials CtiCall
-CustomStatus Customer CustomerAddress CustomerNumber CustomerProfile DecodeError Destroy DialogEvent DialogState
-Direction DuplicateSession Early EavesdropAudit EavesdropCall EavesdropTimeout Event EventStream EventsDropped
-ExpectTimeout Expectation FlowBroken FlowChecker FlowReport FlowViolation Forbidden HandlerFailed HandlerRejected
-Hangup HangupBy Held HookUrl InvalidInstanceName LedgerError LedgerStore Listing Liveness LoginBlocked LoginLimiter
-MediaEngine MediaError MediaLost MediaSession MediaUp MemoryPlaces MemoryStore MissedCalls Muted NotFound NullMedia
-Number PartyChanged Phone PlaceError PlaceStore PositionNotConnected Profile Progress ProtocolError Queue RateLimited
-ReconnectPolicy Recorder Recording RecordingNotReady Recovering Reply RequestTimeout Requesting RetryPolicy Ringing
-Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored SessionTakenOver Settings
-SignedUrl SlowConsumer SoundStream SpendGuard SpendPolicy SpendRefused SqlitePlaces SqliteStore StateFlowItem
-StreamOverflow TextMessage Timeouts TokenExpired Tone TransferFailed TransportError Trying UnknownFrame Unmuted User
-Verdict VertoError VoiceActivity VoiceStarted VoiceStopped WebrtcConfig WhisperSession WrongState ZiwoClient ZiwoError
-check_flow exit_code parse_event same_number to_e164
+EXIT_CODES Active Agent AgentMessage AgentNotFound AgentPresence AgentStatus AgentStatusChanged AgentTotals
+AiortcMedia Answering ApiError ApiWarning AttendedTransfer AudioFrame AuthError AutoAnswer BadArgument BadCredentials
+BadFrame Buffers Call CallAudio CallData CallEnded CallError CallEvent CallFlow CallGone CallRecorded CallRefused
+CallResult CallSummary CallTracker CallTrackerLog CannotConnect Cdr ClickToCall ClientClosed ConfigError Conflict
+ConnectionLost Country Credentials CtiCall CustomStatus Customer CustomerAddress CustomerNumber CustomerProfile
+DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early EavesdropAudit EavesdropCall
+EavesdropTimeout EndedCall Event EventStream EventsDropped ExpectTimeout Expectation FloorEvent FlowBroken FlowChecker
+FlowReport FlowViolation Forbidden HandlerFailed HandlerRejected Hangup HangupBy Held HookUrl InvalidInstanceName
+LedgerError LedgerStore Listing LiveAgent LiveCall LiveFeed LiveLost LiveNumber LivePosition LiveQueue LiveRestored
+LiveStats LiveStatus Liveness LoginBlocked LoginLimiter MediaEngine MediaError MediaLost MediaSession MediaUp
+MemoryPlaces MemoryStore MissedCalls Muted NotFound NullMedia Number PartyChanged Phone PlaceError PlaceStore
+PositionNotConnected Profile Progress ProtocolError Queue QueueCallAbandoned QueueCallAnswered QueueCallWaiting
+QueueTotals RateLimited ReconnectPolicy Recorder Recording RecordingNotReady Recovering Reply RequestTimeout
+Requesting RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored
+SessionTakenOver Settings SignedUrl SlowConsumer SoundStream SpendGuard SpendPolicy SpendRefused SqlitePlaces
+SqliteStore StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired Tone TransferFailed TransportError Trying
+UnknownFrame Unmuted User Verdict VertoError VoiceActivity VoiceStarted VoiceStopped WaitingCall Watch WebrtcConfig
+WhisperSession WrongState ZiwoClient ZiwoError check_flow exit_code parse_event same_number to_e164
 """.split()  # noqa: SIM905
 
 
@@ -70,3 +72,12 @@ def test_every_error_is_public() -> None:
     from ziwo_async import errors
 
     assert set(errors.__all__) <= set(NAMES)
+
+
+def test_the_client_and_the_live_feed_load_no_socket_io_before_it_is_needed() -> None:
+    code = (
+        "import sys, ziwo_async.client, ziwo_async.live.feed;"
+        "print([name for name in ('socketio', 'engineio') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout.strip() == "[]"

@@ -235,13 +235,21 @@ class Transport:
         """
         await self._auth.token()
 
-    async def access_token(self) -> SecretStr:
+    async def access_token(self, refused: SecretStr | None = None) -> SecretStr:
         """Give the token in use, for the one place that needs it elsewhere: the handshake of the live socket.
 
+        Args:
+            refused: A token that the server refused; another one is given then. By default whichever is in use.
+
         Raises:
-            ZiwoError: As for `login`.
+            TokenExpired: There is only that token, and no password to get another one with.
+            BadCredentials: The server refuses the credentials.
+            TransportError: The login could not be done.
         """
-        return (await self._auth.token()).value
+        token = await self._auth.token()
+        if refused is not None and token.value == refused:
+            token = await self._auth.renew(token)
+        return token.value
 
     async def logout(self) -> None:
         """End the REST session, if it was us who logged in, and forget the token either way.
