@@ -31,7 +31,7 @@ def old_libraries(request: pytest.FixtureRequest) -> Path:
     if not (folder / "socketio").is_dir():
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), *OLD]
         try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)  # noqa: S603
+            done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         except subprocess.TimeoutExpired:
             pytest.skip("the Socket.IO client of 2020 could not be installed within 180 s")
         if done.returncode != 0:
@@ -61,9 +61,8 @@ async def listen(sim: Simulator, world: World, make_ear: Callable[[], NewEar | O
         user: SimAgent | None = None, *, token: str | None = None, transports: tuple[str, ...] | None = None
     ) -> Ear:
         user = user or world.agent("0011")
-        if token is None:
-            token = f"token-of-{user.ccLogin}"
-            sim.rest.accept_token(token, user)
+        token = token or f"token-of-{user.ccLogin}"
+        sim.rest.accept_token(token, user)
         ear = make_ear()
         ears.append(ear)
         await ear.connect(f"{sim.api_url}?access_token={token}", transports or ("websocket",))

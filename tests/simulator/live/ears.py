@@ -10,6 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from typing import Any, cast
 
+import aiohttp
 import socketio  # type: ignore[import-untyped, unused-ignore]
 
 WAIT = 10.0
@@ -90,7 +91,9 @@ class NewEar(Ear):
 
     def __init__(self) -> None:
         super().__init__()
-        self.client: Any = socketio.AsyncClient(reconnection=False)
+        # Its own session, because the library forgets one whose connection was refused.
+        self._http = aiohttp.ClientSession()
+        self.client: Any = socketio.AsyncClient(reconnection=False, http_session=self._http)
         for name in NAMES:
             self.client.on(name, self._hears(name))
         self.client.on("connect", lambda: self.happened.put_nowait("connect"))
@@ -117,6 +120,7 @@ class NewEar(Ear):
         if self.client.connected:
             await self.client.disconnect()
         await self.client.shutdown()
+        await self._http.close()
 
 
 class OldEar(Ear):

@@ -14,7 +14,7 @@ import socketio  # type: ignore[import-untyped, unused-ignore]
 
 
 def say(**what: Any) -> None:
-    print(json.dumps(what), flush=True)  # noqa: T201 (that is how it talks)
+    print(json.dumps(what), flush=True)
 
 
 async def main(url: str, transports: str, names: list[str]) -> None:

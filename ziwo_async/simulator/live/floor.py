@@ -94,15 +94,14 @@ class Floor:
     def calls(self) -> object:
         """`GET /live/calls`. No source shows a row; here it is what is known of the call's record.
 
-        A call of a queue has mod_callcenter's `state` beside it.
+        Beside it there is FreeSWITCH's `callState` of the agent's leg, as in the CTI answer about an agent's call.
         """
-        found: dict[str, JsonObject] = {}
-        for call, cdr in self._calls:
-            row = live_call(cdr, self._world)
-            if call.queue is not None:
-                row["state"] = _member_state(call)
-            found[cdr.call_id] = row
-        return self._collection(found)
+        return self._collection(
+            {
+                cdr.call_id: {**live_call(cdr, self._world), "callState": _call_state(call, cdr)}
+                for call, cdr in self._calls
+            }
+        )
 
     def queue_calls(self) -> list[JsonObject]:
         """`GET /live/queueCalls`: those who wait, also while a phone rings for them (source: a real sample of 2018)."""
@@ -250,6 +249,14 @@ def _agent_state(legs: list[Leg]) -> str:
         return "Waiting"
     rung = all(not leg.answered and not leg.dialled for leg in legs)
     return "Receiving" if rung else "In a queue call"
+
+
+def _call_state(call: SimCall, cdr: Cdr) -> str:
+    """FreeSWITCH's words. Who waits in a queue is not active yet."""
+    leg = call.leg
+    if leg is None or leg.ended or not leg.answered or cdr.answered_at is None:
+        return "RINGING"
+    return "HELD" if leg.held else "ACTIVE"
 
 
 def _member_state(call: SimCall) -> str:

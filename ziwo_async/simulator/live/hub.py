@@ -43,7 +43,7 @@ class Member:
 
     def subscribe(self, event: str) -> None:
         """Tell the event when it changes. No source shows an answer to the subscription itself."""
-        if self._may(event):
+        if self._may(event) and event not in self.events:
             self.events.add(event)
             if event != CALL_HISTORY:
                 self._told[event] = self._hub.envelope(event, self.user, self._hub.floor())
