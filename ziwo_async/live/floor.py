@@ -45,6 +45,7 @@ from ..events import (
     QueueCallWaiting,
     StateFlowItem,
 )
+from ..models.presence import AgentStatus
 from .dialogs import HANGING_UP, customer_of, may_follow, state_of
 from .models import EndedCall, LiveAgent, LiveCall, WaitingCall
 from .told import Said, Told
@@ -95,8 +96,8 @@ class Floor:
             told: The memory of what was told.
         """
         self._told = told if told is not None else Told()
-        self._agents: dict[str, LiveAgent] | None = None
-        self._absent: OrderedDict[str, LiveAgent] = OrderedDict()
+        self._agents: Mapping[str, LiveAgent] | None = None
+        self._statuses: OrderedDict[str, AgentStatus] = OrderedDict()
         self._queued: dict[str, WaitingCall] = {}
         self._vanished: OrderedDict[str, _Vanished] = OrderedDict()
         self._live: Mapping[str, LiveCall] = {}
@@ -119,32 +120,26 @@ class Floor:
         Args:
             snapshot: All agents by id.
         """
-        before, first = self._agents or {}, self._agents is None
+        before, self._agents = self._agents, snapshot
         found: list[Event] = []
         for key, agent in snapshot.items():
-            last = before.get(key) or self._absent.pop(key, None)
-            if last is agent or agent.status is None:
+            if before is not None and before.get(key) is agent:
                 continue
-            if not first and (last is None or last.status != agent.status):
+            # An agent that was left out, or had no status, keeps the last one that was told.
+            if agent.status is None or (last := self._statuses.get(key)) == agent.status:
+                continue
+            _remember(self._statuses, key, agent.status, len(snapshot) + _MOST_ABSENT)
+            if before is not None:
                 found.append(
                     AgentStatusChanged(
                         agent=key,
                         cc_login=agent.cc_login,
                         name=agent.name,
                         status=str(agent.status),
-                        before=None if last is None or last.status is None else str(last.status),
+                        before=None if last is None else str(last),
                         since=agent.since,
                     )
                 )
-        # An agent without a status now, or who is left out, keeps the last one that was told.
-        kept = dict(snapshot)
-        for key, agent in before.items():
-            now = snapshot.get(key)
-            if now is None:
-                _remember(self._absent, key, agent, _MOST_ABSENT)
-            elif now.status is None and agent.status is not None:
-                kept[key] = agent
-        self._agents = kept
         return found
 
     # -- queues ----------------------------------------------------------------
