@@ -24,6 +24,8 @@ _TONES = {
     AgentStatus.OUTGOING: "busy",
     AgentStatus.LOGGED_OUT: "off",
 }
+# In FreeSWITCH's call centre a caller for whom an agent's phone rings is "Trying", and still waits.
+_WAITING = frozenset({"waiting", "trying"})
 # Field of `LiveStats`, title, whether it is always in sight.
 _FIGURES = (
     ("sla", "Service level", True),
@@ -89,7 +91,7 @@ def queue_rows(queues: Mapping[str, LiveQueue], waiting: Iterable[WaitingCall]) 
     listed: dict[str, list[datetime | None]] = {}
     titles: dict[str, str] = {}
     for call in waiting:
-        if call.bridged_at is None and (call.state or "").lower() == "waiting":
+        if call.bridged_at is None and (call.state or "").lower() in _WAITING:
             name = _plain_queue(call.queue_name)
             titles.setdefault(name, call.queue_name or "")
             listed.setdefault(name, []).append(call.joined_at)

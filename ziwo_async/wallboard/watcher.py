@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..errors import ZiwoError
 from ..events import Destroy, DialogEvent
 from .board import Board
 from .rows import agent_rows, call_rows, figure_rows, queue_rows
@@ -23,6 +24,14 @@ _LINGER = 6.0
 # Calls whose flow is remembered, and calls that are drawn: a wall cannot hold more.
 _MAX_FLOWS = 2000
 _MAX_CALLS = 200
+
+
+def _leaves(group: BaseExceptionGroup[ZiwoError]) -> Iterator[ZiwoError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
 
 
 class Watcher:
@@ -69,8 +78,18 @@ class Watcher:
         """Read until the feed is closed.
 
         Raises:
-            ExceptionGroup: Of a `ZiwoError`, when the feed ended for it.
+            ZiwoError: The feed ended for this error.
         """
+        try:
+            await self._read_all()
+        except* ZiwoError as group:
+            # One reader fails as the others do: the feed has one end.
+            failed = next(_leaves(group))
+        else:
+            return
+        raise failed
+
+    async def _read_all(self) -> None:
         async with self._feed.events(DialogEvent, buffer=10_000) as events, asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(self._agents, self._show_agents))
             tasks.create_task(self._read(self._queues, self._show_queues))
