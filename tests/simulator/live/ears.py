@@ -7,6 +7,7 @@ import json
 import sys
 from abc import ABC, abstractmethod
 from asyncio.subprocess import PIPE, Process
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -71,7 +72,7 @@ class Ear(ABC):
         """The content of the next push."""
         return self.good(await self.next(name))
 
-    async def until(self, name: str, look: Any) -> Any:
+    async def until(self, name: str, look: Callable[[Any], object]) -> Any:
         """The content of the first push that is as wanted."""
         async with asyncio.timeout(WAIT):
             while not look(content := await self.update(name)):

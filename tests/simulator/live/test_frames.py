@@ -229,3 +229,54 @@ def test_what_is_sent_is_ascii_so_that_lengths_agree() -> None:
 def test_malformed_payloads(body: bytes, protocol: Any) -> None:
     with pytest.raises(BadPayload):
         decode(body, protocol)
+
+
+async def begin_polling(http: aiohttp.ClientSession, query: dict[str, str]) -> dict[str, str]:
+    """Open a connection by polling and enter the namespace; gives the parameters of its requests."""
+    params = {**query, "transport": "polling", "EIO": "4"}
+    async with http.get("/socket/", params=params) as response:
+        params["sid"] = json.loads((await response.text())[1:])["sid"]
+    async with http.post("/socket/", params=params, data="40") as response:
+        assert response.status == 200
+    return params
+
+
+async def gone(sim: Simulator) -> None:
+    await sim.world.watch.until(lambda: None if sim.live.connections else True, WAIT, lambda: "it is still there")
+
+
+async def test_a_client_that_polls_no_more_is_given_up(
+    http: aiohttp.ClientSession, query: dict[str, str], sim: Simulator
+) -> None:
+    params = await begin_polling(http, query)
+    assert len(sim.live.connections) == 1
+    await gone(sim)
+    assert await refusal(http, **params) == "Session ID unknown"
+
+
+async def test_a_client_that_does_not_read_is_given_up(
+    http: aiohttp.ClientSession, query: dict[str, str], sim: Simulator, world: World
+) -> None:
+    params = await begin_polling(http, query)
+    async with http.post("/socket/", params=params, data='42["subscribe","GET /callHistory"]') as response:
+        assert response.status == 200
+    for _ in range(10_001):
+        world.history.add(customer="+1")
+    assert sim.live.connections == ()
+
+
+async def test_the_simulator_closes_with_clients_of_both_carriers(world: World) -> None:
+    async with Simulator(world) as sim, aiohttp.ClientSession(sim.api_url) as http:
+        sim.rest.accept_token("t", world.agent("0011"))
+        query = {"access_token": "t", "EIO": "4"}
+        ws = await http.ws_connect("/socket/", params={**query, "transport": "websocket"})
+        await take(ws)
+        await ws.send_str("40")
+        await take(ws)
+        await begin_polling(http, query)
+        assert len(sim.live.connections) == 2
+        sim.live.close()
+        assert (await ws.receive(WAIT)).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
+        assert sim.live.connections == ()
+        assert world.watch.listeners == []
+        assert world.history.listeners == []

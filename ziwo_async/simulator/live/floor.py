@@ -183,9 +183,10 @@ class Floor:
         legs = self._legs.get(agent, [])
         totals = self._day.by_agent.get(agent.id) or kpis.Totals()
         last = self._day.last.get(agent.id)
-        bridged = max(
-            (leg.answered_at for leg in legs if _talks(leg)), default=(last.answered_at or 0.0) if last else 0.0
-        )
+        bridged = (last.answered_at or 0.0) if last is not None else 0.0
+        for leg in legs:
+            if _talks(leg):
+                bridged = max(bridged, leg.answered_at)
         return {
             "callsAnswered": str(totals.answered),
             "contactString": f"verto.rtc/{agent.position}",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Hub", "Member"]
 
+_ENCODE = json.JSONEncoder(check_circular=False).encode
+
 
 class Member:
     """Somebody who listens; `Hub.join` makes one.
@@ -183,7 +185,7 @@ class Hub:
 
 def envelope(content: object) -> str:
     """A content in ZIWO's envelope."""
-    return json.dumps({"result": True, "content": content, "info": {"status": 200}})
+    return _ENCODE({"result": True, "content": content, "info": {"status": 200}})
 
 
 def refusal(status: int, message: str) -> str:

@@ -53,6 +53,7 @@ class LiveServer:
         self.quirks = LiveQuirks()
         self.plan = LivePlan()
         self.hub = Hub(world, clock, interval=options.live_push_interval, quirks=self.quirks)
+        self._world = world
         self._clock = clock
         self._journal = journal
         self._options = options
@@ -109,6 +110,7 @@ class LiveServer:
     def _note(self, peer: str, connection: LiveConnection, text: str) -> None:
         login = connection.user.ccLogin if connection.user is not None else ""
         self._journal.add(JournalEntry(self._clock.monotonic(), "note", peer, login, f"live socket {text}"))
+        self._world.watch.poke()
 
     async def _get(self, request: web.Request) -> web.StreamResponse:
         # As servers of today do: whatever does not say 4 is taken for 3.
