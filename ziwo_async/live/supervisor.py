@@ -83,7 +83,6 @@ class Supervisor:
         timeouts: Timeouts,
         reconnect: ReconnectPolicy,
         rng: random.Random,
-        heartbeat: float = HEARTBEAT,
     ) -> None:
         self._feed = feed
         self._base_url = base_url
@@ -92,7 +91,6 @@ class Supervisor:
         self._timeouts = timeouts
         self._policy = reconnect
         self._backoff = Backoff(reconnect, rng)
-        self._heartbeat = heartbeat
         self._connector = Connector()
         self._socket: LiveSocket | None = None
         self._refused: SecretStr | None = None
@@ -221,7 +219,7 @@ class Supervisor:
     async def _serve(self, socket: LiveSocket) -> None:
         while not socket.loss.happened.is_set():
             try:
-                async with asyncio.timeout(self._heartbeat):
+                async with asyncio.timeout(HEARTBEAT):
                     await socket.loss.happened.wait()
             except TimeoutError:
                 await socket.emit("heartbeat", "ping")
