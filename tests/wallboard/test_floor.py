@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 
-from ziwo_async import Call, Ringing, Router, ZiwoClient
+from ziwo_async import Call, Ringing, Router, ZiwoClient, ZiwoError
 from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import WallboardServer
 from ziwo_async.wallboard.watcher import Watcher
 
 from .chromium import Page
-
-pytestmark = pytest.mark.browser
 
 CUSTOMER = "+97150000000"
 
@@ -41,6 +40,7 @@ async def wall(world: ServedWorld) -> AsyncIterator[WallboardServer]:
             await asyncio.gather(running, return_exceptions=True)
 
 
+@pytest.mark.browser
 async def test_a_call_from_ringing_to_its_end(page: Page, world: ServedWorld, wall: WallboardServer) -> None:
     router = Router()
 
@@ -67,6 +67,7 @@ async def test_a_call_from_ringing_to_its_end(page: Page, world: ServedWorld, wa
     assert page.problems == []
 
 
+@pytest.mark.browser
 async def test_statuses_and_waiting_callers(page: Page, world: ServedWorld, wall: WallboardServer) -> None:
     agent = world.agent("5555")
     queue = world.queue("support", agents=[agent])
@@ -81,6 +82,7 @@ async def test_statuses_and_waiting_callers(page: Page, world: ServedWorld, wall
     assert page.problems == []
 
 
+@pytest.mark.browser
 async def test_a_lost_live_socket_is_said_and_comes_back(page: Page, world: ServedWorld, wall: WallboardServer) -> None:
     await page.goes_to(wall.link)
     await page.until("document.body.dataset.feed === 'live'")
@@ -93,6 +95,7 @@ async def test_a_lost_live_socket_is_said_and_comes_back(page: Page, world: Serv
     await page.until("document.body.innerText.includes('Meeting')")
 
 
+@pytest.mark.browser
 async def test_who_is_no_admin_sees_why(page: Page, world: ServedWorld) -> None:
     user = world.add_agent("7777", rights=())
     board = Board()
@@ -105,3 +108,29 @@ async def test_who_is_no_admin_sees_why(page: Page, world: ServedWorld) -> None:
             await page.until("document.querySelector('#agents-note').textContent.startsWith('Not told by ZIWO: 403')")
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_feed_that_ends_for_good_ends_the_watcher_with_its_error(world: ServedWorld) -> None:
+    user = world.agent("0011")
+    ziwo = ZiwoClient(username=user.username, password=user.password, api_url=world.api_url, reconnect=FAST_RECONNECT)
+    async with ziwo, ziwo.live:
+        running = asyncio.create_task(Watcher(ziwo.live, Board()).run())
+        await ziwo.live.agents().first(20)
+        user.password = "another"
+        world.faults.live_auth_fails(1000)
+        world.faults.cut_live()
+        async with asyncio.timeout(20):
+            with pytest.raises(ZiwoError):
+                await running
+
+
+async def test_the_watcher_ends_with_the_feed(world: ServedWorld) -> None:
+    user = world.agent("0011")
+    ziwo = ZiwoClient(username=user.username, password=user.password, api_url=world.api_url)
+    async with ziwo:
+        async with ziwo.live:
+            running = asyncio.create_task(Watcher(ziwo.live, Board()).run())
+            await ziwo.live.agents().first(20)
+        async with asyncio.timeout(20):
+            with suppress(ZiwoError):
+                await running

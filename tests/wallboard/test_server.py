@@ -7,13 +7,14 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator
+from importlib.resources import files
 from typing import Any
 
 import aiohttp
 import pytest
 
 from ziwo_async.wallboard.board import Board
-from ziwo_async.wallboard.server import WallboardServer
+from ziwo_async.wallboard.server import _PAGE, WallboardServer
 
 from .conftest import Feed
 from .rows import agent
@@ -272,3 +273,8 @@ async def test_waiting_ends_with_a_change_or_the_time() -> None:
     async with asyncio.timeout(20):
         await waiting
     await board.wait(0.01)
+
+
+def test_every_file_of_the_page_is_in_the_package_and_served() -> None:
+    shipped = {file.name for file in files("ziwo_async.wallboard").joinpath("page").iterdir()}
+    assert shipped == set(_PAGE.values())
