@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..errors import ZiwoError
@@ -19,6 +20,9 @@ __all__ = ["Watcher"]
 
 T = TypeVar("T")
 
+# Seconds between two drawings, and at most between two looks at what is over.
+_PACE = 0.1
+_AGEING = 1.0
 # Seconds for which a call that ended stays on the board.
 _LINGER = 6.0
 # Calls whose flow is remembered, and calls that are drawn: a wall cannot hold more.
@@ -53,6 +57,8 @@ class Watcher:
         self._stats = feed.stats()
         self._flows: dict[str, DialogEvent] = {}
         self._over: dict[str, float] = {}
+        self._stale: dict[Callable[[], None], None] = {}
+        self._news = asyncio.Event()
 
     @property
     def _watches(self) -> dict[str, Watch[Any]]:
@@ -96,14 +102,28 @@ class Watcher:
             tasks.create_task(self._read(self._waiting, self._show_queues))
             tasks.create_task(self._read(self._calls, self._show_calls))
             tasks.create_task(self._read(self._stats, self._show_stats))
-            ageing = tasks.create_task(self._forget())
+            drawing = tasks.create_task(self._draw())
             async for event in events:
                 self._take(event)
-            ageing.cancel()
+            drawing.cancel()
 
     async def _read(self, watch: Watch[T], show: Callable[[], None]) -> None:
         async for _ in watch:
-            show()
+            self._stale[show] = None
+            self._news.set()
+
+    async def _draw(self) -> None:
+        """Make rows of what is new, a few times a second: each change would cost all rows of its kind."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_AGEING):
+                    await self._news.wait()
+            self._news.clear()
+            self._forget()
+            stale, self._stale = self._stale, {}
+            for show in stale:
+                show()
+            await asyncio.sleep(_PACE)
 
     def _show_agents(self) -> None:
         self._board.put("agents", agent_rows(self._agents.current or {}))
@@ -130,16 +150,13 @@ class Watcher:
             oldest = next(iter(self._flows))
             self._over.pop(oldest, None)
             del self._flows[oldest]
-        self._show_calls()
+        self._stale[self._show_calls] = None
+        self._news.set()
 
-    async def _forget(self) -> None:
+    def _forget(self) -> None:
         """Take calls away that ended a while ago."""
-        while True:
-            await asyncio.sleep(1.0)
-            limit = asyncio.get_running_loop().time() - _LINGER
-            old = [key for key, ended in self._over.items() if ended < limit]
-            for key in old:
-                del self._over[key]
-                self._flows.pop(key, None)
-            if old:
-                self._show_calls()
+        limit = asyncio.get_running_loop().time() - _LINGER
+        for key in [key for key, ended in self._over.items() if ended < limit]:
+            del self._over[key]
+            self._flows.pop(key, None)
+            self._stale[self._show_calls] = None
