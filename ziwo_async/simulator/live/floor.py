@@ -94,13 +94,11 @@ class Floor:
     def calls(self) -> object:
         """`GET /live/calls`. No source shows a row; here it is what is known of the call's record.
 
-        Beside it there is FreeSWITCH's `callState` of the agent's leg, as in the CTI answer about an agent's call.
+        While there is an agent's leg its `callState` is beside it, in FreeSWITCH's words, as in the CTI answer about an
+        agent's call.
         """
         return self._collection(
-            {
-                cdr.call_id: {**live_call(cdr, self._world), "callState": _call_state(call, cdr)}
-                for call, cdr in self._calls
-            }
+            {cdr.call_id: {**live_call(cdr, self._world), **_call_state(call, cdr)} for call, cdr in self._calls}
         )
 
     def queue_calls(self) -> list[JsonObject]:
@@ -252,12 +250,12 @@ def _agent_state(legs: list[Leg]) -> str:
     return "Receiving" if rung else "In a queue call"
 
 
-def _call_state(call: SimCall, cdr: Cdr) -> str:
-    """FreeSWITCH's words. Who waits in a queue is not active yet."""
+def _call_state(call: SimCall, cdr: Cdr) -> JsonObject:
     leg = call.leg
-    if leg is None or leg.ended or not leg.answered or cdr.answered_at is None:
-        return "RINGING"
-    return "HELD" if leg.held else "ACTIVE"
+    if leg is None or leg.ended:
+        return {}
+    talks = leg.answered and cdr.answered_at is not None
+    return {"callState": ("HELD" if leg.held else "ACTIVE") if talks else "RINGING"}
 
 
 def _member_state(call: SimCall) -> str:
