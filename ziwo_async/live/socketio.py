@@ -56,6 +56,8 @@ def _library() -> tuple[Any, Any]:
         def dumps(value: JsonValue, **_: object) -> str:
             return encode(value)
 
+    binary = (packet.BINARY_EVENT, packet.BINARY_ACK)
+
     class Packet(packet.Packet):  # type: ignore[misc,unused-ignore]
         """A packet that cannot raise in a task of the library, where nobody would see it."""
 
@@ -66,14 +68,36 @@ def _library() -> tuple[Any, Any]:
         def decode(self, encoded_packet: Any) -> Any:
             try:
                 count: Any = super().decode(encoded_packet)  # pyright: ignore[reportUnknownMemberType]
-                if self.packet_type in (packet.EVENT, packet.BINARY_EVENT) and event_of(self.data) is None:
-                    raise ValueError("an event without a name")
+                if self.packet_type in binary or (self.packet_type == packet.EVENT and event_of(self.data) is None):
+                    # No event of ZIWO's is binary; one that promises more would make the next message a part of it.
+                    raise ValueError("no event")
             except (ValueError, TypeError, IndexError, RecursionError):
                 self.packet_type, self.data, self.id, self.namespace = packet.EVENT, [_UNREADABLE], None, None
                 return 0
             return count
 
     return socketio, Packet
+
+
+class _Http:
+    """What the library uses of a session. It keeps the websocket, which the library may leave open at a loss."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._ws: aiohttp.ClientWebSocketResponse | None = None
+
+    @property
+    def closed(self) -> bool:
+        return self._session.closed
+
+    async def ws_connect(self, url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
+        self._ws = await self._session.ws_connect(url, **options)
+        return self._ws
+
+    async def close(self) -> None:
+        if self._ws is not None:
+            await self._ws.close()
+        await self._session.close()
 
 
 class SocketIo:
@@ -92,7 +116,7 @@ class SocketIo:
         self._address = address
         self._listener = listener
         self._refused: str | None = None
-        self._http: aiohttp.ClientSession | None = None
+        self._http: _Http | None = None
         self._closing = False
         self._client: Any = None
         self._make: Any = socketio.AsyncClient
@@ -132,9 +156,8 @@ class SocketIo:
     async def _connect(self) -> None:
         limit = self._address.timeouts.connect
         tls = self._address.tls
-        self._http = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=tls) if tls is not None else aiohttp.TCPConnector()
-        )
+        connector = aiohttp.TCPConnector(ssl=tls) if tls is not None else aiohttp.TCPConnector()
+        self._http = _Http(aiohttp.ClientSession(connector=connector))
         self._client = self._make(http_session=self._http, **self._options)
         self._client.on("*", self._event)
         self._client.on("connect_error", self._connect_error)
