@@ -6,6 +6,7 @@ import json
 import re
 import signal
 import socket
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -92,6 +93,19 @@ def test_a_terminal_gets_a_table_that_follows(centre: Centre, ziwo: Ziwo) -> Non
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(PATIENCE) == 0
         assert "\x1b[2Jvil" not in terminal.shown
+
+
+@pytest.mark.parametrize("command", [("live", "agents"), ("wallboard", "--port", "0")])
+async def test_without_the_extra_it_says_what_to_install(tmp_path: Path, command: tuple[str, ...]) -> None:
+    (tmp_path / "socketio.py").write_text("raise ModuleNotFoundError(\"No module named 'socketio'\", name='socketio')")
+    async with serve(agents=("5555",)) as world:
+        agent = world.agent("5555")
+        env = {"ZIWO_API_URL": world.api_url, "ZIWO_USERNAME": agent.username, "ZIWO_PASSWORD": agent.password}
+        async with program(*ZIWO, *command, env={**env, "PYTHONPATH": str(tmp_path)}) as refused:
+            assert await refused.ends() == 2
+    assert refused.out == []
+    (line,) = refused.err
+    assert "ziwo_async[live]" in line.replace("-", "_")
 
 
 # --- ziwo wallboard ---------------------------------------------------------------------------------------------------

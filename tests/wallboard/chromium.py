@@ -8,11 +8,12 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
 PATIENCE = 30.0
@@ -36,6 +37,16 @@ _FLAGS = (
 def chromium() -> str | None:
     """Where the browser is, if there is one."""
     return next((path for name in _NAMES if (path := shutil.which(name))), None)
+
+
+def needed(command: str | None, env: Mapping[str, str]) -> str:
+    """Give the command. Without one the test is skipped, but never in CI: there it is an error."""
+    if command is None:
+        reason = "no chromium is installed (Debian: apt-get install chromium)"
+        if env.get("CI", "").lower() in {"1", "true"}:
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return command
 
 
 class Page:

@@ -11,7 +11,7 @@ import pytest
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import WallboardServer
 
-from .chromium import Browser, Page, chromium, running
+from .chromium import Browser, Page, chromium, needed, running
 
 
 class Feed:
@@ -41,13 +41,7 @@ async def server(board: Board, feed: Feed) -> AsyncIterator[WallboardServer]:
 
 @pytest.fixture
 async def browser(tmp_path: Path) -> AsyncIterator[Browser]:
-    command = chromium()
-    if command is None:
-        reason = "no chromium is installed (Debian: apt-get install chromium)"
-        if os.environ.get("CI", "").lower() in {"1", "true"}:
-            pytest.fail(reason)
-        pytest.skip(reason)
-    async with running(command, tmp_path / "profile") as started:
+    async with running(needed(chromium(), os.environ), tmp_path / "profile") as started:
         yield started
 
 

@@ -116,7 +116,7 @@ class WallboardServer:
             app.router.add_get(f"/{path}", _file(name))
         app.router.add_get("/session", self._session)
         app.router.add_post("/session", self._enter)
-        app.router.add_get("/stream", self._stream)
+        app.router.add_get("/stream", self._stream, allow_head=False)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         try:
             await self._runner.setup()
