@@ -273,15 +273,27 @@ async def test_landmarks_headings_and_the_keyboard(page: Page, server: Wallboard
 # --- how much it costs ------------------------------------------------------------------------------------------------
 
 
+async def cpu(page: Page) -> float:
+    """Seconds of its own that the page's main thread has used."""
+    metrics = (await page.call("Performance.getMetrics"))["metrics"]
+    found = next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
+    return float(found)
+
+
 async def test_200_agents_and_50_calls_a_second_stay_smooth(
     page: Page, server: WallboardServer, board: Board, record_property: pytest.RecordProperty
 ) -> None:
-    """Each change costs its own row and nothing else, and the page is idle for most of the time."""
+    """Each change costs its own row and nothing else, and the page computes for less than half of the time.
+
+    Long tasks are measured, and are none on a machine with nothing else to do. What is asserted is the time of the
+    page's own thread, since others may use the processor too.
+    """
     agents = {str(n): agent(f"Agent {n:03d}", str(5000 + n)) for n in range(200)}
     board.put("agents", agents)
     await page.looks_like(width=1920, height=1080)
     await opened(page, server)
     await page.until("document.querySelectorAll('.agent').length === 200")
+    await page.call("Performance.enable", timeDomain="threadTicks")
     await page.js("""
       window.long = []; window.added = 0; window.frames = 0;
       new PerformanceObserver((list) => list.getEntries().forEach((e) => long.push(e.duration)))
@@ -291,6 +303,7 @@ async def test_200_agents_and_50_calls_a_second_stay_smooth(
       (function frame() { frames += 1; requestAnimationFrame(frame); })();
       window.begun = performance.now(); window.drawnBefore = wallboard.drawn;
     """)
+    before = await cpu(page)
     calls: dict[str, dict[str, object]] = {}
     begun = time.monotonic()
     made = 0
@@ -316,11 +329,18 @@ async def test_200_agents_and_50_calls_a_second_stay_smooth(
     lasted, long, frames, added, drawn = await page.js(
         "[performance.now() - begun, long, frames, added, wallboard.drawn - drawnBefore]"
     )
-    for name, value in (("long_tasks", len(long)), ("longest_ms", max(long, default=0)), ("frames", frames)):
+    used = await cpu(page) - before
+    for name, value in (
+        ("cpu_seconds", used),
+        ("long_tasks", len(long)),
+        ("longest_ms", max(long, default=0)),
+        ("frames", frames),
+    ):
         record_property(name, value)
-    print(f"{made} calls in {lasted:.0f} ms: {frames} frames, {drawn} drawings, long tasks {sorted(map(round, long))}")
+    cost = f"{frames} frames, {drawn} drawings, {used:.2f} s of CPU"
+    print(f"{made} calls in {lasted:.0f} ms: {cost}, long tasks {sorted(map(round, long))}")
     assert made >= 290
     assert added <= 200  # agents are moved when their order changes, never made anew
     assert drawn <= lasted / 100 + 2  # at most one for each tenth of a second
-    assert sum(long) < lasted / 4
+    assert used < lasted / 2000
     assert page.problems == []
