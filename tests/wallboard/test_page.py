@@ -285,8 +285,8 @@ async def test_200_agents_and_50_calls_a_second_stay_smooth(
 ) -> None:
     """Each change costs its own row and nothing else, and the page computes for less than half of the time.
 
-    Long tasks are measured and printed. What is asserted is the CPU time of the page's own thread: on a shared machine a
-    long task may be somebody else's.
+    Long tasks are measured and printed. What is asserted is the CPU time of the page's own thread: on a shared machine
+    a long task may be somebody else's.
     """
     agents = {str(n): agent(f"Agent {n:03d}", str(5000 + n)) for n in range(200)}
     board.put("agents", agents)
