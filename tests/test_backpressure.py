@@ -19,7 +19,7 @@ from ziwo_async import (
     SessionLost,
     UnknownFrame,
 )
-from ziwo_async.phone.streams import EventStream
+from ziwo_async.dispatch.streams import EventStream
 
 from .phone.bench import bench, tag, words
 from .phone.kit import Desk, contact_centre, nothing_left, until, within

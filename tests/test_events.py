@@ -16,8 +16,10 @@ from ziwo_async.events import (
     STATE_EVENTS,
     Active,
     AgentMessage,
+    AgentStatusChanged,
     CallData,
     CallEvent,
+    CallRecorded,
     Destroy,
     DialogEvent,
     DialogState,
@@ -30,11 +32,16 @@ from ziwo_async.events import (
     HandlerFailed,
     Hangup,
     HangupBy,
+    LiveLost,
+    LiveRestored,
     LoginBlocked,
     MediaLost,
     MediaUp,
     Muted,
     PartyChanged,
+    QueueCallAbandoned,
+    QueueCallAnswered,
+    QueueCallWaiting,
     SessionClosed,
     SessionEvent,
     SessionLost,
@@ -88,6 +95,13 @@ def dialogs(kind: type[DialogEvent]) -> st.SearchStrategy[Event]:
     )  # fmt: skip
 
 
+def queue_calls(kind: type[Event]) -> st.SearchStrategy[Event]:
+    return made(
+        kind, queue=words, call_id=words, caller_number=words, waited_seconds=st.none() | moments, agent=maybe,
+        inferred=st.booleans(),
+    )  # fmt: skip
+
+
 OTHERS: dict[type[Event], st.SearchStrategy[Event]] = {
     PartyChanged: made(PartyChanged, call_id=words, display_name=words, display_number=words, current_call=calls),
     Muted: made(Muted, call_id=words),
@@ -134,6 +148,16 @@ OTHERS: dict[type[Event], st.SearchStrategy[Event]] = {
     ),
     LoginBlocked: made(LoginBlocked, reason=words, attempt=st.integers(1), retry_seconds=moments),
     EventsDropped: made(EventsDropped, consumer=words, dropped=st.integers(0), call_id=maybe),
+    AgentStatusChanged: made(
+        AgentStatusChanged, agent=words, cc_login=maybe, name=words, status=words, before=maybe,
+        since=st.none() | st.datetimes(timezones=st.just(UTC)),
+    ),
+    QueueCallWaiting: queue_calls(QueueCallWaiting),
+    QueueCallAnswered: queue_calls(QueueCallAnswered),
+    QueueCallAbandoned: queue_calls(QueueCallAbandoned),
+    CallRecorded: made(CallRecorded, call_id=words, cdr=objects),
+    LiveLost: made(LiveLost, reason=words),
+    LiveRestored: made(LiveRestored, gap_seconds=moments),
     UnknownFrame: made(
         UnknownFrame, reason=words, method=maybe, params=st.none() | objects, text=words, size=st.integers(0, 10**7)
     ),

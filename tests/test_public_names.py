@@ -12,24 +12,25 @@ import pytest
 import ziwo_async
 
 NAMES = """
-EXIT_CODES Active Agent AgentMessage AgentNotFound AgentPresence AgentStatus AiortcMedia Answering ApiError ApiWarning
-AttendedTransfer AudioFrame AuthError AutoAnswer BadArgument BadCredentials BadFrame Buffers Call CallAudio CallData
-CallEnded CallError CallEvent CallFlow CallGone CallRefused CallResult CallSummary CallTracker CallTrackerLog
-CannotConnect Cdr CdrAgent CdrCustomer ClickToCall ClientClosed ConfigError Conflict ConnectionLost Country
-Credentials CredentialsProvider CtiCall CtiQueueInfo CustomStatus Customer CustomerAddress CustomerNumber
-CustomerProfile DecodeError Destroy DialogEvent DialogState Direction DuplicateSession Early EavesdropAudit
-EavesdropCall EavesdropTimeout Emotions Event EventStream EventsDropped ExpectTimeout Expectation FlowBroken
-FlowChecker FlowReport FlowViolation Forbidden FrameStream HandlerFailed HandlerRejected Hangup HangupBy Held HookUrl
-InvalidInstanceName LedgerError LedgerStore Levels LinkType Listing Liveness LoginBlocked LoginLimiter MediaEngine
-MediaError MediaLost MediaSession MediaUp MemoryPlaces MemoryStore MissedCalls Muted NotFound NullMedia Number
-PartyChanged Phone PlaceError PlaceStore Playback PositionNotConnected Profile Progress ProtocolError Queue
-RateLimited ReconnectPolicy Recorder Recording RecordingHandle RecordingNotReady Recovering Reply RequestTimeout
-Requesting RestApi RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady
-SessionRestored SessionTakenOver Settings SignedUrl SlowConsumer SoundStream SpendGuard SpendPolicy SpendRefused
-SqlitePlaces SqliteStore StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired Tone TransferFailed
-TransportError Trying UnknownFrame Unmuted User Verdict VertoError VoiceActivity VoiceStarted VoiceStopped
-WebrtcConfig WhisperSession WrongState ZiwoClient ZiwoError check_flow exit_code number_of_queue parse_event
-same_number to_e164
+EXIT_CODES Active Agent AgentMessage AgentNotFound AgentPresence AgentStatus AgentStatusChanged AgentTotals
+AiortcMedia Answering ApiError ApiWarning AttendedTransfer AudioFrame AuthError AutoAnswer BadArgument BadCredentials
+BadFrame Buffers Call CallAudio CallData CallEnded CallError CallEvent CallFlow CallGone CallRecorded CallRefused
+CallResult CallSummary CallTracker CallTrackerLog CannotConnect Cdr CdrAgent CdrCustomer ClickToCall ClientClosed
+ConfigError Conflict ConnectionLost Country Credentials CredentialsProvider CtiCall CtiQueueInfo CustomStatus Customer
+CustomerAddress CustomerNumber CustomerProfile DecodeError Destroy DialogEvent DialogState Direction DuplicateSession
+Early EavesdropAudit EavesdropCall EavesdropTimeout Emotions EndedCall Event EventStream EventsDropped ExpectTimeout
+Expectation FloorEvent FlowBroken FlowChecker FlowReport FlowViolation Forbidden FrameStream HandlerFailed
+HandlerRejected Hangup HangupBy Held HookUrl InvalidInstanceName LedgerError LedgerStore Levels LinkType Listing
+LiveAgent LiveCall LiveFeed LiveLost LiveNumber LivePosition LiveQueue LiveRestored LiveStats LiveStatus Liveness
+LoginBlocked LoginLimiter MediaEngine MediaError MediaLost MediaSession MediaUp MemoryPlaces MemoryStore MissedCalls
+Muted NotFound NullMedia Number PartyChanged Phone PlaceError PlaceStore Playback PositionNotConnected Profile
+Progress ProtocolError Queue QueueCallAbandoned QueueCallAnswered QueueCallWaiting QueueTotals RateLimited
+ReconnectPolicy Recorder Recording RecordingHandle RecordingNotReady Recovering Reply RequestTimeout Requesting
+RestApi RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored
+SessionTakenOver Settings SignedUrl SlowConsumer SoundStream SpendGuard SpendPolicy SpendRefused SqlitePlaces
+SqliteStore StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired Tone TransferFailed TransportError Trying
+UnknownFrame Unmuted User Verdict VertoError VoiceActivity VoiceStarted VoiceStopped WaitingCall Watch WebrtcConfig
+WhisperSession WrongState ZiwoClient ZiwoError check_flow exit_code number_of_queue parse_event same_number to_e164
 """.split()  # noqa: SIM905
 
 

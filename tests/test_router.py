@@ -34,8 +34,8 @@ from ziwo_async import (
     UnknownFrame,
     ZiwoClient,
 )
+from ziwo_async.dispatch.dispatcher import Dispatcher
 from ziwo_async.errors import ConfigError
-from ziwo_async.phone.dispatch import Dispatcher
 
 from .phone.kit import Desk, contact_centre, nothing_left, until, within
 
@@ -61,10 +61,53 @@ async def wants_active(call: Call, event: Active) -> None: ...
 async def one_argument(event: Ringing) -> None: ...
 
 
+async def no_argument() -> None: ...
+
+
+async def only_active(event: Active) -> None: ...
+
+
+async def an_event_and_an_option(event: Ringing, option: bool = False) -> None: ...
+
+
 async def three_arguments(call: Call, event: Ringing, more: int) -> None: ...
 
 
 def not_async(call: Call, event: Ringing) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("kind", "handler", "with_call"),
+    [
+        (Ringing, on_call, True),
+        (Ringing, one_argument, False),
+        (Ringing, an_event_and_an_option, False),
+        (SessionLost, on_session, False),
+    ],
+)
+def test_a_handler_gets_the_call_when_it_takes_it(kind: Any, handler: Any, with_call: bool) -> None:
+    router = Router()
+    router.on(kind)(handler)
+    assert [found.with_call for found in router.registrations()] == [with_call]
+
+
+async def test_a_handler_of_call_events_may_take_the_event_alone(desk: Desk) -> None:
+    router, rang, talked = Router(), asyncio.Event(), asyncio.Event()
+
+    @router.on(Ringing)
+    async def rings(event: Ringing) -> None:
+        rang.set()
+
+    @router.during(Ringing)
+    async def lasts(event: Ringing) -> None:
+        talked.set()
+
+    client = desk.client(router=router)
+    await client.phone.start()
+    await desk.customer.dials(desk.agent)
+    async with asyncio.timeout(5):
+        await rang.wait()
+        await talked.wait()
 
 
 @pytest.mark.parametrize(
@@ -74,9 +117,10 @@ def not_async(call: Call, event: Ringing) -> None: ...
         (Ringing, lambda call, event: None, "must be an async function"),
         (Ringing, "handler", "must be an async function"),
         (Ringing, None, "must be an async function"),
-        (Ringing, one_argument, r"a handler of Ringing is called with \(call, event\)"),
-        (Ringing, three_arguments, r"is called with \(call, event\), which its parameters do not take"),
+        (Ringing, three_arguments, r"is called with \(call, event\) or \(event\), which its parameters do not take"),
         (SessionLost, on_call, r"a handler of SessionLost is called with \(event\)"),
+        (Ringing, no_argument, r"is called with \(call, event\) or \(event\), which its parameters do not take"),
+        (Ringing, only_active, "is registered for Ringing, but its parameter 'event' wants Active"),
         (Ringing, wants_active, "is registered for Ringing, but its parameter 'event' wants Active"),
         (DialogEvent, wants_active, "is registered for DialogEvent, but its parameter 'event' wants Active"),
         (str, on_call, "<class 'str'> is not an event class"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .auto_answer import AutoAnswer
     from .client import EXIT_CODES, ZiwoClient, exit_code
     from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+    from .dispatch.streams import EventStream, Expectation
     from .errors import (
         AgentNotFound,
         ApiError,
@@ -60,9 +61,11 @@ if TYPE_CHECKING:
     from .events import (
         Active,
         AgentMessage,
+        AgentStatusChanged,
         Answering,
         CallData,
         CallEvent,
+        CallRecorded,
         Destroy,
         DialogEvent,
         DialogState,
@@ -71,16 +74,22 @@ if TYPE_CHECKING:
         EavesdropAudit,
         Event,
         EventsDropped,
+        FloorEvent,
         FlowViolation,
         HandlerFailed,
         Hangup,
         HangupBy,
         Held,
+        LiveLost,
+        LiveRestored,
         LoginBlocked,
         MediaLost,
         MediaUp,
         Muted,
         PartyChanged,
+        QueueCallAbandoned,
+        QueueCallAnswered,
+        QueueCallWaiting,
         Recovering,
         Requesting,
         Ringing,
@@ -99,6 +108,21 @@ if TYPE_CHECKING:
         VoiceStopped,
         parse_event,
     )
+    from .live.feed import LiveFeed
+    from .live.models import (
+        AgentTotals,
+        EndedCall,
+        LiveAgent,
+        LiveCall,
+        LiveNumber,
+        LivePosition,
+        LiveQueue,
+        LiveStats,
+        LiveStatus,
+        QueueTotals,
+        WaitingCall,
+    )
+    from .live.watch import Watch
     from .media.audio import CallAudio, Levels
     from .media.engine import AiortcMedia
     from .media.frame import AudioFrame
@@ -107,6 +131,7 @@ if TYPE_CHECKING:
     from .media.recording import RecordingHandle
     from .media.tone import Tone
     from .media.voice import VoiceActivity
+    from .models.presence import AgentPresence, AgentStatus
     from .phone.call import Call
     from .phone.keeper import LedgerStore, MemoryStore
     from .phone.limiter import LoginLimiter
@@ -114,7 +139,6 @@ if TYPE_CHECKING:
     from .phone.phone import Phone
     from .phone.recorder import Recorder
     from .phone.sqlite import SqliteStore
-    from .phone.streams import EventStream, Expectation
     from .phone.transfer import AttendedTransfer
     from .rest.api import RestApi
     from .rest.auth import Credentials, CredentialsProvider
@@ -131,7 +155,7 @@ if TYPE_CHECKING:
     from .rest.models.recording import Progress, Recording, SignedUrl
     from .rest.models.static import Country
     from .rest.models.statistics import CallSummary
-    from .rest.models.status import AgentPresence, AgentStatus, CustomStatus
+    from .rest.models.status import CustomStatus
     from .rest.models.tracker import CallTracker, CallTrackerLog, HookUrl
     from .rest.models.user import User
     from .rest.models.webrtc import WebrtcConfig
@@ -160,15 +184,15 @@ _HOME = {
         "VertoError", "WrongState", "ZiwoError",
     ),
     "events": (
-        "Active", "AgentMessage", "Answering", "CallData", "CallEvent", "Destroy", "DialogEvent", "DialogState",
-        "Direction", "Early", "EavesdropAudit", "Event", "EventsDropped", "FlowViolation", "HandlerFailed", "Hangup",
-        "HangupBy", "Held", "LoginBlocked", "MediaLost", "MediaUp", "Muted", "PartyChanged", "Recovering", "Requesting",
-        "Ringing", "SessionClosed", "SessionEvent", "SessionLost", "SessionReady", "SessionRestored", "SlowConsumer",
-        "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted", "VoiceStarted", "VoiceStopped",
-        "parse_event",
+        "Active", "AgentMessage", "AgentStatusChanged", "Answering", "CallData", "CallEvent", "CallRecorded", "Destroy",
+        "DialogEvent", "DialogState", "Direction", "Early", "EavesdropAudit", "Event", "EventsDropped", "FloorEvent",
+        "FlowViolation", "HandlerFailed", "Hangup", "HangupBy", "Held", "LiveLost", "LiveRestored", "LoginBlocked",
+        "MediaLost", "MediaUp", "Muted", "PartyChanged", "QueueCallAbandoned", "QueueCallAnswered", "QueueCallWaiting",
+        "Recovering", "Requesting", "Ringing", "SessionClosed", "SessionEvent", "SessionLost", "SessionReady",
+        "SessionRestored", "SlowConsumer", "StateFlowItem", "TextMessage", "Trying", "UnknownFrame", "Unmuted",
+        "VoiceStarted", "VoiceStopped", "parse_event",
     ),
     "phone.call": ("Call",),
-    "phone.streams": ("EventStream", "Expectation"),
     "phone.keeper": ("LedgerStore", "MemoryStore"),
     "phone.limiter": ("LoginLimiter",),
     "phone.media": ("MediaEngine", "MediaSession", "NullMedia"),
@@ -192,7 +216,6 @@ _HOME = {
     "rest.models.recording": ("Progress", "Recording", "SignedUrl"),
     "rest.models.static": ("Country",),
     "rest.models.statistics": ("CallSummary",),
-    "rest.models.status": ("AgentPresence", "AgentStatus", "CustomStatus"),
     "rest.models.tracker": ("CallTracker", "CallTrackerLog", "HookUrl"),
     "rest.models.user": ("User",),
     "rest.models.webrtc": ("WebrtcConfig",),
@@ -213,6 +236,15 @@ _HOME = {
     "media.recording": ("RecordingHandle",),
     "rest.numbers": ("number_of_queue",),
     "rest.api": ("RestApi",),
+    "rest.models.status": ("CustomStatus",),
+    "models.presence": ("AgentPresence", "AgentStatus"),
+    "dispatch.streams": ("EventStream", "Expectation"),
+    "live.feed": ("LiveFeed",),
+    "live.models": (
+        "AgentTotals", "EndedCall", "LiveAgent", "LiveCall", "LiveNumber", "LivePosition", "LiveQueue", "LiveStats",
+        "LiveStatus", "QueueTotals", "WaitingCall",
+    ),
+    "live.watch": ("Watch",),
 }  # fmt: skip
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -224,6 +256,8 @@ __all__ = [
     "AgentNotFound",
     "AgentPresence",
     "AgentStatus",
+    "AgentStatusChanged",
+    "AgentTotals",
     "AiortcMedia",
     "Answering",
     "ApiError",
@@ -244,6 +278,7 @@ __all__ = [
     "CallEvent",
     "CallFlow",
     "CallGone",
+    "CallRecorded",
     "CallRefused",
     "CallResult",
     "CallSummary",
@@ -279,11 +314,13 @@ __all__ = [
     "EavesdropCall",
     "EavesdropTimeout",
     "Emotions",
+    "EndedCall",
     "Event",
     "EventStream",
     "EventsDropped",
     "ExpectTimeout",
     "Expectation",
+    "FloorEvent",
     "FlowBroken",
     "FlowChecker",
     "FlowReport",
@@ -302,6 +339,16 @@ __all__ = [
     "Levels",
     "LinkType",
     "Listing",
+    "LiveAgent",
+    "LiveCall",
+    "LiveFeed",
+    "LiveLost",
+    "LiveNumber",
+    "LivePosition",
+    "LiveQueue",
+    "LiveRestored",
+    "LiveStats",
+    "LiveStatus",
     "Liveness",
     "LoginBlocked",
     "LoginLimiter",
@@ -327,6 +374,10 @@ __all__ = [
     "Progress",
     "ProtocolError",
     "Queue",
+    "QueueCallAbandoned",
+    "QueueCallAnswered",
+    "QueueCallWaiting",
+    "QueueTotals",
     "RateLimited",
     "ReconnectPolicy",
     "Recorder",
@@ -374,6 +425,8 @@ __all__ = [
     "VoiceActivity",
     "VoiceStarted",
     "VoiceStopped",
+    "WaitingCall",
+    "Watch",
     "WebrtcConfig",
     "WhisperSession",
     "WrongState",

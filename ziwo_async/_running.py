@@ -14,9 +14,11 @@ from .phone.phone import CallsOnStop
 if TYPE_CHECKING:
     from .client import ZiwoClient
 
-__all__ = ["Ended", "run_until_stopped"]
+__all__ = ["Ended", "Source", "run_until_stopped"]
 
 Ended = Literal["stopped", "forced"]
+Source = Literal["phone", "live"]
+"""What `run()` runs."""
 # A second signal so soon is the first one, come by two ways (terminal and parent process): seconds.
 _ECHO = 0.2
 
@@ -58,22 +60,25 @@ class _Signals:
             loop.remove_signal_handler(self._installed.pop())
 
 
-async def run_until_stopped(ziwo: ZiwoClient, drain_timeout: float, calls: CallsOnStop) -> Ended:
-    """Run the phone of a client until it must end.
+async def run_until_stopped(
+    ziwo: ZiwoClient, drain_timeout: float, calls: CallsOnStop, source: Source = "phone"
+) -> Ended:
+    """Run the phone, or the live feed, of a client until it must end.
 
     Args:
         ziwo: The client; closed in the end.
         drain_timeout: Seconds that running handlers get after the first signal.
         calls: What becomes of the calls that are up then.
+        source: What runs.
 
     Raises:
-        ZiwoError: The phone ended for this error.
+        ZiwoError: It ended for this error.
     """
     if calls not in get_args(CallsOnStop):
         raise ConfigError(f"run: calls_on_stop={calls!r} is none of {', '.join(get_args(CallsOnStop))}")
     with _Signals() as signals:
         async with ziwo:
-            life = asyncio.ensure_future(_live(ziwo))
+            life = asyncio.ensure_future(_live(ziwo, source))
             try:
                 await _first_of(life, signals.stop)
                 if life.done():
@@ -95,9 +100,10 @@ async def run_until_stopped(ziwo: ZiwoClient, drain_timeout: float, calls: Calls
                     life.result()  # seen
 
 
-async def _live(ziwo: ZiwoClient) -> None:
-    await ziwo.phone.start()
-    await ziwo.phone.wait_closed()
+async def _live(ziwo: ZiwoClient, source: Source) -> None:
+    runs = ziwo.live if source == "live" else ziwo.phone
+    await runs.start()
+    await runs.wait_closed()
 
 
 async def _first_of(work: asyncio.Future[None], event: asyncio.Event) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING
 
+from .dispatch.streams import EventStream
 from .errors import (
     AgentNotFound,
     ApiError,
@@ -22,7 +23,6 @@ from .errors import (
     ZiwoError,
 )
 from .events import Active, Destroy, DialogState, Ringing
-from .phone.streams import EventStream
 
 if TYPE_CHECKING:
     from ._whisper_audit import AuditTrail

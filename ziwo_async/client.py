@@ -1,4 +1,4 @@
-"""ZiwoClient, the front door: the REST resources, the phone, the events, and `run()`."""
+"""ZiwoClient, the front door: the REST resources, the phone, the live feed, the events, and `run()`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ import logging
 import ssl as tls
 import sys
 from collections.abc import Callable
+from functools import cached_property
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar, get_args
 
 from pydantic import JsonValue, SecretStr
 
-from ._running import run_until_stopped
+from ._running import Source, run_until_stopped
 from .auto_answer import AutoAnswer
 from .config import Buffers, Liveness, ReconnectPolicy, RetryPolicy, Settings, Timeouts
+from .dispatch.owner import finish
+from .dispatch.streams import EventStream, Expectation, Overflow
 from .errors import AuthError, ConfigError, SessionTakenOver, TransportError, ZiwoError
 from .events import Event
 from .phone.account import Account
@@ -23,9 +26,7 @@ from .phone.connection import Connector, open_socket
 from .phone.keeper import LedgerStore
 from .phone.limiter import PROCESS_LIMITER, LoginLimiter
 from .phone.media import MediaEngine
-from .phone.owner import finish
 from .phone.phone import CallsOnStop, Phone
-from .phone.streams import EventStream, Expectation, Overflow
 from .rest.api import RestApi
 from .rest.auth import Credentials, CredentialsProvider
 from .rest.envelope import Reply
@@ -38,6 +39,7 @@ from .whisper import WhisperSession
 if TYPE_CHECKING:
     import aiohttp
 
+    from .live.feed import LiveFeed
     from .rest.eavesdrops import Whisper
 
 __all__ = ["EXIT_CODES", "ZiwoClient", "exit_code"]
@@ -119,7 +121,7 @@ class ZiwoClient(RestApi):
             spend: What may be dialled, and how often: asked before each click to call, dial and eavesdrop.
             timeouts: Time limits.
             retry: How REST reads are retried.
-            reconnect: How the phone reconnects.
+            reconnect: How the phone and the live feed reconnect.
             liveness: When the phone looks for signs of life.
             buffers: How many events may wait for handlers.
             ssl: TLS settings, such as a private certificate authority.
@@ -163,6 +165,9 @@ class ZiwoClient(RestApi):
         guard = SpendGuard(spend) if spend is not None else None
         super().__init__(transport, guard)
         self._timeouts = timeouts or Timeouts()
+        self._reconnect = reconnect
+        self._buffers = buffers
+        self._tls = ssl
         self._autologin = autologin
         self._connected_position = False
         self._account: Account | None = None
@@ -247,6 +252,28 @@ class ZiwoClient(RestApi):
             strict_flows=strict_flows,
         )
 
+    @cached_property
+    def live(self) -> LiveFeed:
+        """The live feed: everybody's calls and presence, without touching anybody's phone. `async with ziwo.live`.
+
+        It has handlers and events of its own (`ziwo.live.include`, `ziwo.live.events`). Needs the extra `live`.
+        """
+        from .live.feed import LiveFeed  # its models are slow to import, and not every program wants them
+
+        return LiveFeed(
+            self._settings.base_url,
+            token=self._transport.access_token,
+            reconnect=self._reconnect,
+            ssl=self._tls,
+            timeouts=self._timeouts,
+            buffers=self._buffers,
+        )
+
+    @property
+    def _live_if_used(self) -> LiveFeed | None:
+        used: LiveFeed | None = self.__dict__.get("live")
+        return used
+
     def __repr__(self) -> str:
         by = "by api_key" if self._settings.token is None and self._settings.api_key is not None else "by token"
         return f"<ZiwoClient {self._settings.base_url} {self._settings.username or by}>"
@@ -262,7 +289,9 @@ class ZiwoClient(RestApi):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the phone, log the position and the session out, close what is ours. Safe twice; bounded in time."""
+        """Close phone and live feed, log position and session out, close what is ours. Safe twice; bounded in time."""
+        if self._live_if_used is not None:
+            await self._live_if_used.aclose()
         await self.phone.aclose()
         if self._closer is None:
             self._closer = asyncio.create_task(self._log_out(), name="ziwo_async:client: close")
@@ -287,11 +316,17 @@ class ZiwoClient(RestApi):
             calls: What becomes of calls that are up: `hangup`, let them `finish` by themselves, or `keep` them alive on
                 the server for the next process (see `Phone.drain`).
         """
-        await self.phone.drain(timeout, calls=calls)
+        live = self._live_if_used
+        if live is None:
+            await self.phone.drain(timeout, calls=calls)
+        else:
+            await asyncio.gather(live.drain(timeout), self.phone.drain(timeout, calls=calls))
         await self.aclose()
 
     async def abort(self) -> None:
         """Close at once: no goodbye to anyone, handlers are cancelled."""
+        if self._live_if_used is not None:
+            await self._live_if_used.abort()
         await self.phone.abort()
         if self._closer is None:
             self._closer = asyncio.create_task(self._transport.aclose(), name="ziwo_async:client: close")
@@ -303,8 +338,12 @@ class ZiwoClient(RestApi):
         *,
         drain_timeout: float = 30.0,
         calls_on_stop: CallsOnStop = "hangup",
+        source: Source = "phone",
     ) -> None:
         """Run the phone until SIGINT or SIGTERM, or an error that is final. Blocks; starts its own event loop.
+
+        With `source="live"` it is the live feed that runs, and no phone: handlers get the events of every agent, and
+        take `(event)` alone.
 
         The first signal drains (see `drain`), a second one forces the end.
 
@@ -312,16 +351,21 @@ class ZiwoClient(RestApi):
             router: Handlers to add first.
             drain_timeout: Seconds that running handlers and calls get after the first signal.
             calls_on_stop: What becomes of calls that are up: `hangup`, `finish`, or `keep` for the next process.
+            source: Where the events come from: `phone`, or `live` for the live feed.
 
         Raises:
+            HandlerRejected: `source="live"`, and a handler wants a call to act on.
+            ConfigError: `source` is neither of the two words.
             SystemExit: It did not end by one signal; the code says why (`EXIT_CODES`): 1 unexpected, 2 configuration,
                 3 authentication, 4 connection, 5 another client took the session, 6 forced by a second signal. The
                 reason is written to stderr.
         """
+        if source not in get_args(Source):
+            raise ConfigError(f"run: source={source!r} is none of {', '.join(get_args(Source))}")
         if router is not None:
-            self.include(router)
+            (self.live if source == "live" else self).include(router)
         try:
-            code = EXIT_CODES[asyncio.run(run_until_stopped(self, drain_timeout, calls_on_stop))]
+            code = EXIT_CODES[asyncio.run(run_until_stopped(self, drain_timeout, calls_on_stop, source))]
         except ZiwoError as error:
             sys.stderr.write(f"ziwo_async: {error}\n")
             code = exit_code(error)

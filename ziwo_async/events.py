@@ -20,6 +20,11 @@ are `DialogEvent`; a listener on a base class sees its children::
         SlowConsumer               a handler or a reader is slow, and its buffer half full
         EventsDropped              a bounded buffer was full
         UnknownFrame               something the server sent that we have no word for
+        FloorEvent                 about the contact centre, told by the live feed
+          AgentStatusChanged       an agent has another status
+          QueueCallWaiting, QueueCallAnswered, QueueCallAbandoned
+          CallRecorded             a call has ended, and its CDR was written
+          LiveLost, LiveRestored   the live feed itself: its connection was lost, and is back
 """
 
 from __future__ import annotations
@@ -36,9 +41,11 @@ __all__ = [
     "STATE_EVENTS",
     "Active",
     "AgentMessage",
+    "AgentStatusChanged",
     "Answering",
     "CallData",
     "CallEvent",
+    "CallRecorded",
     "Destroy",
     "DialogEvent",
     "DialogState",
@@ -47,16 +54,22 @@ __all__ = [
     "EavesdropAudit",
     "Event",
     "EventsDropped",
+    "FloorEvent",
     "FlowViolation",
     "HandlerFailed",
     "Hangup",
     "HangupBy",
     "Held",
+    "LiveLost",
+    "LiveRestored",
     "LoginBlocked",
     "MediaLost",
     "MediaUp",
     "Muted",
     "PartyChanged",
+    "QueueCallAbandoned",
+    "QueueCallAnswered",
+    "QueueCallWaiting",
     "Recovering",
     "Requesting",
     "Ringing",
@@ -294,6 +307,12 @@ class DialogEvent(CallEvent, frozen=True):
     def headers(self) -> dict[str, str]:
         """Every `verto_h_*` header of the call, by its full name."""
         return self.current_call.headers
+
+    @property
+    def agent(self) -> str | None:
+        """In events of the live feed: the agent's ccLogin, such as `0011`. None when it is our own phone that tells."""
+        found = (self.current_call.model_extra or {}).get("agentCCLogin")
+        return found if isinstance(found, str) else None
 
     @property
     def source(self) -> str:
@@ -704,6 +723,127 @@ class UnknownFrame(SessionEvent, frozen=True):
     size: int = 0
 
 
+class FloorEvent(SessionEvent, frozen=True):
+    """Base of what the live feed tells about the contact centre. Handlers of these get `(event)`."""
+
+
+class AgentStatusChanged(FloorEvent, frozen=True):
+    """An agent has another status than in the snapshot before (`GET /live/agents`; source: ZIWO Manager app).
+
+    The first snapshot tells what is, not what changed: it makes no events. Statuses that came and went between two
+    snapshots cannot be seen.
+
+    Attributes:
+        agent: The agent's number, as text.
+        cc_login: The agent's ccLogin, such as `0011`.
+        name: First and last name.
+        status: What it is now, in ZIWO's words (`Available`, `On Break`, ...).
+        before: What it was; None when the agent was not seen before.
+        since: When it changed, if the server said so (`lastStatusChangeEPOCH`), in UTC.
+    """
+
+    event: Literal["agent_status_changed"] = "agent_status_changed"
+    agent: str
+    cc_login: str | None = None
+    name: str = ""
+    status: str
+    before: str | None = None
+    since: datetime | None = None
+
+
+class _QueueCall(FloorEvent, frozen=True):
+    queue: str
+    call_id: str
+    caller_number: str = ""
+    waited_seconds: float | None = None
+    agent: str | None = None
+    inferred: bool = False
+
+
+class QueueCallWaiting(_QueueCall, frozen=True):
+    """A call waits in a queue (`GET /live/queueCalls`; source: an integrator's sample). At most once per call.
+
+    Attributes:
+        queue: The queue's name as the server sent it.
+        call_id: The call (`callID`).
+        caller_number: Who calls.
+        waited_seconds: How long it waited when it was seen, if the server's times tell.
+        agent: None: no agent has it.
+        inferred: False: the row says so.
+    """
+
+    event: Literal["queue_call_waiting"] = "queue_call_waiting"
+
+
+class QueueCallAnswered(_QueueCall, frozen=True):
+    """An agent took a call that waited in a queue. At most once per call, and never together with an abandonment.
+
+    Attributes:
+        queue: The queue's name as the server sent it.
+        call_id: The call (`callID`).
+        caller_number: Who calls.
+        waited_seconds: How long it waited, if the server's times tell.
+        agent: The agent's ccLogin, when it was told.
+        inferred: Whether the row did not say so itself: it had gone from the queue, and the live calls had an agent.
+    """
+
+    event: Literal["queue_call_answered"] = "queue_call_answered"
+
+
+class QueueCallAbandoned(_QueueCall, frozen=True):
+    """The caller gave up before an agent took the call. At most once per call.
+
+    Attributes:
+        queue: The queue's name as the server sent it.
+        call_id: The call (`callID`).
+        caller_number: Who called.
+        waited_seconds: How long it waited, if the server's times tell.
+        agent: None.
+        inferred: Whether no row and no CDR said so: it went from the queue while we watched, and no live call is left.
+    """
+
+    event: Literal["queue_call_abandoned"] = "queue_call_abandoned"
+
+
+class CallRecorded(FloorEvent, frozen=True):
+    """A call has ended and is in the history (`GET /callHistory`; source: an integrator). Once per call.
+
+    What ended while the live feed was away is not known to be told again by the server: the call history over REST is
+    the safety net.
+
+    Attributes:
+        call_id: The call (`callID`).
+        cdr: What the server sent about it: at least `callID`; read the rest over REST where it is missing.
+            Secrets are hidden.
+    """
+
+    event: Literal["call_recorded"] = "call_recorded"
+    call_id: str
+    cdr: dict[str, Any] = Field(default_factory=dict)
+
+
+class LiveLost(FloorEvent, frozen=True):
+    """The live feed lost its connection; it reconnects by itself. Until then its snapshots are stale.
+
+    Attributes:
+        reason: Why, for people.
+    """
+
+    event: Literal["live_lost"] = "live_lost"
+    reason: str
+
+
+class LiveRestored(FloorEvent, frozen=True):
+    """The live feed is connected again; snapshots are on their way.
+
+    Attributes:
+        gap_seconds: For how long it was away: what came and went meanwhile was not seen.
+    """
+
+    event: Literal["live_restored"] = "live_restored"
+    gap_seconds: float
+
+
 STATE_EVENTS: dict[DialogState, type[DialogEvent]] = {
     DialogState.REQUESTING: Requesting,
     DialogState.TRYING: Trying,
@@ -723,7 +863,8 @@ _OTHERS: dict[str, type[Event]] = {
     for cls in (
         PartyChanged, Muted, Unmuted, MediaUp, MediaLost, VoiceStarted, VoiceStopped, FlowViolation, SessionReady,
         SessionLost, SessionRestored, SessionClosed, EavesdropAudit, LoginBlocked, AgentMessage, TextMessage,
-        HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame,
+        HandlerFailed, SlowConsumer, EventsDropped, UnknownFrame, AgentStatusChanged, QueueCallWaiting,
+        QueueCallAnswered, QueueCallAbandoned, CallRecorded, LiveLost, LiveRestored,
     )
 }  # fmt: skip
 

@@ -1,7 +1,8 @@
 """Router: which of your functions reacts to which event. No I/O; the same router can be included anywhere.
 
-A handler of a call event gets `(call, event)`, a handler of a session event gets `(event)`. Handlers of one call run
-one after the other, in the order of events; different calls run concurrently. A handler that raises becomes a
+A handler of a call event gets `(call, event)`, or `(event)` when that is all it takes; a handler of a session event
+gets `(event)`. The live feed has no call to give, so there only handlers of the second kind work. Handlers of one call
+run one after the other, in the order of events; different calls run concurrently. A handler that raises becomes a
 `HandlerFailed` event and stops nothing else.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import inspect
 import typing
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar, get_args, overload
 
 from .errors import HandlerRejected
@@ -27,7 +28,7 @@ HandlerOverflow = Literal["block", "drop_oldest", "fail"]
 CE = TypeVar("CE", bound=CallEvent)
 SE = TypeVar("SE", bound=SessionEvent)
 _Coro: TypeAlias = Coroutine[Any, Any, None]
-_CallHandler: TypeAlias = "Callable[[Call, CE], _Coro]"
+_CallHandler: TypeAlias = "Callable[[Call, CE], _Coro] | Callable[[CE], _Coro]"
 _SessionHandler: TypeAlias = Callable[[SE], _Coro]
 
 
@@ -40,7 +41,7 @@ class Registration:
         handler: The function.
         name: Its qualified name, for messages.
         when: The predicate, or None.
-        with_call: Whether it gets the call as its first argument.
+        with_call: Whether it gets the call as its first argument: it is about calls, and takes two.
         task: Whether it runs as a task of its own (`during`), instead of in the call's lane.
         grace: `during` only: seconds the task may still run after the call was destroyed.
         overflow: `on` only: what happens when too many events of one call wait for it.
@@ -135,9 +136,9 @@ class Router:
 
         def register(handler: _CallHandler[CE]) -> _CallHandler[CE]:
             checked = _checked(kind, handler, when)
-            if not checked.with_call:
+            if not issubclass(kind, CallEvent):
                 raise HandlerRejected(f"during({kind.__name__}) for {checked.name}: only call events have a duration")
-            self._add(Registration(checked.kind, checked.handler, checked.name, when, True, task=True, grace=grace))
+            self._add(replace(checked, task=True, grace=grace))
             return handler
 
         return register
@@ -187,17 +188,31 @@ def _checked(
         )
     if not _is_async(handler):
         raise HandlerRejected(f"{name}: a handler must be an async function (async def)")
-    with_call = issubclass(kind, CallEvent)
-    wanted = "(call, event)" if with_call else "(event)"
-    try:
-        signature = inspect.signature(handler)
-        bound = signature.bind(*((None, None) if with_call else (None,)))
-    except TypeError:
+    about_calls = issubclass(kind, CallEvent)
+    parameter = _last_of(handler, 2) if about_calls and not _begins_with_an_event(handler) else None
+    with_call = parameter is not None
+    parameter = parameter or _last_of(handler, 1)
+    if parameter is None:
+        wanted = "(call, event) or (event)" if about_calls else "(event)"
         raise HandlerRejected(
             f"{name}: a handler of {kind.__name__} is called with {wanted}, which its parameters do not take"
-        ) from None
-    _check_annotation(name, kind, handler, list(bound.arguments)[-1])
+        )
+    _check_annotation(name, kind, handler, parameter)
     return Registration(kind, handler, name, when, with_call, overflow=overflow)
+
+
+def _last_of(handler: Callable[..., _Coro], count: int) -> str | None:
+    """The parameter that takes the last of so many arguments; None when the handler does not take so many."""
+    try:
+        return list(inspect.signature(handler).bind(*[None] * count).arguments)[-1]
+    except (TypeError, ValueError):
+        return None
+
+
+def _begins_with_an_event(handler: Callable[..., _Coro]) -> bool:
+    first = _last_of(handler, 1)
+    annotated = None if first is None else _annotation(handler, first)
+    return inspect.isclass(annotated) and issubclass(annotated, Event)
 
 
 def _is_async(handler: object) -> bool:
@@ -207,12 +222,16 @@ def _is_async(handler: object) -> bool:
 
 
 def _check_annotation(name: str, kind: type[Event], handler: Callable[..., _Coro], parameter: str) -> None:
-    try:
-        annotated = typing.get_type_hints(handler).get(parameter)
-    except (NameError, TypeError, AttributeError):
-        # Annotations that only exist for type checkers; those have checked them.
-        return
+    annotated = _annotation(handler, parameter)
     if inspect.isclass(annotated) and issubclass(annotated, Event) and not issubclass(kind, annotated):
         raise HandlerRejected(
             f"{name}: is registered for {kind.__name__}, but its parameter '{parameter}' wants {annotated.__name__}"
         )
+
+
+def _annotation(handler: Callable[..., _Coro], parameter: str) -> object:
+    try:
+        return typing.get_type_hints(handler).get(parameter)
+    except (NameError, TypeError, AttributeError):
+        # Annotations that only exist for type checkers; those have checked them.
+        return None

@@ -20,10 +20,10 @@ from typing import TYPE_CHECKING, Self, get_args
 
 from ._whisper_audit import AuditTrail
 from ._whisper_begin import LONGEST_WAIT, Beginning
+from .dispatch.owner import finish
+from .dispatch.streams import EventStream
 from .errors import BadArgument, ZiwoError
 from .events import CallEvent, Destroy, Ringing
-from .phone.owner import finish
-from .phone.streams import EventStream
 from .rest.eavesdrops import EavesdropsResource, Whisper
 
 if TYPE_CHECKING:

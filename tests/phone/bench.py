@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from ziwo_async import Buffers, Call, CallEvent, Destroy, Event, Hangup, Muted, Router, SessionEvent
+from ziwo_async.dispatch.dispatcher import Dispatcher
+from ziwo_async.dispatch.owner import TaskOwner
 from ziwo_async.errors import ClientClosed
-from ziwo_async.phone.dispatch import Dispatcher
-from ziwo_async.phone.owner import TaskOwner
 
 from .kit import until, within
 

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ziwo_async import Buffers, CallEvent, Destroy, Event, EventsDropped, Hangup, Muted, SlowConsumer
-from ziwo_async.phone.lanes import Lanes, Run
-from ziwo_async.phone.owner import TaskOwner
+from ziwo_async.dispatch.lanes import Lanes, Run
+from ziwo_async.dispatch.owner import TaskOwner
 from ziwo_async.router import Registration
 
 from .kit import within

@@ -18,7 +18,7 @@ from ziwo_async import (
     Router,
     TextMessage,
 )
-from ziwo_async.phone.streams import EventStream
+from ziwo_async.dispatch.streams import EventStream
 
 from .bench import begun, bench, last, words
 

@@ -32,8 +32,8 @@ from ziwo_async import (
     Timeouts,
     UnknownFrame,
 )
+from ziwo_async.dispatch.backoff import Backoff
 from ziwo_async.phone.account import Account
-from ziwo_async.phone.backoff import Backoff
 from ziwo_async.simulator import Simulator
 
 from .kit import (

@@ -24,7 +24,7 @@ from ziwo_async import (
     SessionRestored,
     Timeouts,
 )
-from ziwo_async.phone.backoff import Backoff
+from ziwo_async.dispatch.backoff import Backoff
 from ziwo_async.phone.clockwatch import ClockWatch
 from ziwo_async.phone.connection import Socket, open_socket
 

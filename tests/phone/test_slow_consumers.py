@@ -17,8 +17,8 @@ from ziwo_async import (
     StreamOverflow,
     TextMessage,
 )
+from ziwo_async.dispatch.streams import EventStream
 from ziwo_async.errors import ClientClosed
-from ziwo_async.phone.streams import EventStream
 
 from .bench import begun, bench, tag, words
 from .kit import until, within

@@ -41,6 +41,16 @@ async def with_a_predicate(call: Call, event: Early) -> None:
     print(call.id, event.at)
 
 
+@router.on(Ringing)
+async def without_the_call(event: Ringing) -> None:
+    print(event.customer_number)
+
+
+@router.during(Active)
+async def lasting_without_the_call(event: DialogEvent) -> None:
+    print(event.at)
+
+
 @router.on(SessionLost)
 async def session(event: SessionLost) -> None:
     print(event.reason)

@@ -16,6 +16,7 @@ from .eavesdrop import eavesdrop
 from .flow import flow
 from .history import history
 from .listen import listen
+from .live import live
 from .login import login
 from .logout import logout
 from .ping import ping
@@ -24,6 +25,7 @@ from .replay import replay
 from .simulate import simulate
 from .status import status
 from .trackers import trackers
+from .wallboard import wallboard
 from .whoami import whoami
 
 __all__ = ["app"]
@@ -47,12 +49,13 @@ for _panel, _commands in (
     (_START, (simulate,)),
     (_LOGIN, (login, logout, whoami, ping, doctor)),
     (_PHONE, (listen, dial, eavesdrop, status)),
-    (_CENTRE, (history, agents, queues, numbers)),
+    (_CENTRE, (history, agents, queues, numbers, wallboard)),
     (_FLOWS, (flow, replay)),
 ):
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(demo, name="demo", rich_help_panel=_START)
+app.add_typer(live, name="live", rich_help_panel=_CENTRE)
 app.add_typer(recording, name="recording", rich_help_panel=_CENTRE)
 app.add_typer(trackers, name="trackers", rich_help_panel=_CENTRE)
 

@@ -26,7 +26,7 @@ from aiortc import (
 )
 from av import Packet
 
-from ..phone.owner import finish
+from ..dispatch.owner import finish
 from . import freeswitch
 from ._av import Decoder, Encoder
 from .frame import FRAME_SECONDS

@@ -20,7 +20,7 @@ from .tone import Tone
 from .voice import VoiceActivity, VoiceWatch
 
 if TYPE_CHECKING:
-    from ..phone.owner import TaskOwner
+    from ..dispatch.owner import TaskOwner
     from .files import Format
     from .received import FrameStream, Received
     from .sent import Sent

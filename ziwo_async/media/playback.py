@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, AsyncIterable, Generator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeAlias, cast
 
+from ..dispatch.owner import TaskHandle, TaskOwner
 from ..errors import BadArgument
-from ..phone.owner import TaskHandle, TaskOwner
 from .frame import LINE_BYTES, LINE_RATE, AudioFrame
 from .thread import in_thread
 from .tone import Tone

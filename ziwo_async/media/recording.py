@@ -9,8 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..dispatch.owner import finish
 from ..errors import BadArgument
-from ..phone.owner import finish
 from .files import SoundFile, target_of
 from .frame import LINE_RATE
 from .thread import in_thread

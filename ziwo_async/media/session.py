@@ -7,9 +7,9 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from ..dispatch.owner import TaskOwner, finish
 from ..errors import MediaError
 from ..events import CallEvent, DialogState, MediaLost, MediaUp
-from ..phone.owner import TaskOwner, finish
 from ._connection import Certificates, Line, Way
 from .audio import CallAudio
 from .received import Received

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
 from weakref import WeakKeyDictionary, WeakSet
 
+from ..dispatch.owner import TaskHandle
 from ..events import Direction, Event
 from ..verto.direction import names_of
-from .owner import TaskHandle
 
 if TYPE_CHECKING:
     from .call import Call

@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from typing import cast
 
 from ..config import Timeouts
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.owner import TaskOwner
 from ..errors import (
     ClientClosed,
     ConnectionLost,
@@ -40,11 +42,9 @@ from .account import Account
 from .call import Call
 from .commands import Commands
 from .connection import Connection
-from .dispatch import Dispatcher
 from .keeper import LedgerKeeper
 from .media import MediaEngine
 from .mediatable import MediaTable
-from .owner import TaskOwner
 
 __all__ = ["PhoneCore"]
 

@@ -13,6 +13,8 @@ from types import TracebackType
 from typing import Literal, Self
 
 from ..config import Buffers, Liveness, ReconnectPolicy, Timeouts
+from ..dispatch.dispatcher import Dispatcher
+from ..dispatch.owner import TaskOwner, finish
 from ..errors import BadArgument, ClientClosed, FlowBroken, ZiwoError
 from ..events import Destroy, SessionClosed
 from ..router import Router
@@ -24,11 +26,9 @@ from .announced import Announced
 from .call import Call, check_number
 from .connection import Connector, open_socket
 from .core import PhoneCore
-from .dispatch import Dispatcher
 from .keeper import LedgerKeeper, LedgerStore
 from .limiter import PROCESS_LIMITER, LoginLimiter
 from .media import MediaEngine, NullMedia
-from .owner import TaskOwner, finish
 from .supervisor import Supervisor
 
 __all__ = ["CallsOnStop", "Phone"]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import anyio
 
 from ..config import Liveness, ReconnectPolicy, Timeouts
+from ..dispatch.backoff import Backoff
 from ..errors import (
     AuthError,
     ConnectionLost,
@@ -29,7 +30,6 @@ from ..errors import (
 from ..events import LoginBlocked, SessionLost, SessionReady, SessionRestored
 from ..verto.ledger import Ledger
 from .account import Account, AccountProvider
-from .backoff import Backoff
 from .connection import Connection, Connector
 from .core import PhoneCore
 from .limiter import LoginLimiter

@@ -8,14 +8,15 @@ integrators).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeAlias, cast
+from typing import cast
 
 from pydantic import JsonValue
 from pydantic_core import from_json
 
 from ..errors import ApiError, Conflict, DecodeError, Forbidden, NotFound, RateLimited, ServerError
+from ..models.shapes import JsonObject, as_list, as_object
 from .scrub import Scrub
 
 __all__ = [
@@ -33,8 +34,6 @@ __all__ = [
     "unwrap",
     "words_of",
 ]
-
-JsonObject: TypeAlias = Mapping[str, JsonValue]
 
 _TEXT_LIMIT = 300
 _LONGEST_PAUSE = 3600.0
@@ -105,31 +104,6 @@ def unwrap(value: JsonValue, *, status: int, method: str, path: str, clean: Scru
     if value.get("result", True) in (False, 0, "false"):
         raise ApiError(error_text(value, clean), status=status, method=method, path=path)
     return Reply(content=value.get("content"), info=as_object(value.get("info")) or {}, status=status)
-
-
-def as_object(content: JsonValue) -> JsonObject | None:
-    """Give an object; `[]` and nothing are the empty object; None when the value is anything else."""
-    if isinstance(content, dict):
-        return content
-    if content is None or content == []:
-        return {}
-    return None
-
-
-def as_list(content: JsonValue) -> list[JsonValue] | None:
-    """Give a list; the values of an object keyed by id are one too; None when the value is anything else.
-
-    An object whose values are not all objects is one record, and becomes a list of one (source: ZIWO docs, call
-    trackers).
-    """
-    if isinstance(content, list):
-        return content
-    if content is None:
-        return []
-    if isinstance(content, dict):
-        values = list(content.values())
-        return values if all(isinstance(item, dict) for item in values) else [content]
-    return None
 
 
 def total(info: JsonObject) -> int | None:

@@ -15,8 +15,8 @@ from yarl import URL
 
 from ..config import is_loopback
 from ..errors import ApiError, ConfigError
+from ..models.secret_keys import is_secret, secrets_in
 from .auth import FormValue
-from .secret_keys import is_secret, secrets_in
 
 __all__ = ["Form", "Json", "Params", "Prepared", "lies_under", "prepare", "redirected", "segment"]
 

@@ -32,6 +32,7 @@ from ..errors import (
     TokenExpired,
     ZiwoError,
 )
+from ..models.secret_keys import hide_secrets
 from .auth import Authenticator, Credentials, CredentialsProvider, Header, Token, again, is_header_value, nobody, static
 from .envelope import Reply, as_object, decode, error_for, not_json, unwrap, words_of
 from .exchange import MAX_BODY, Answer, Body, Exchange
@@ -39,7 +40,6 @@ from .failures import REDIRECTS, maybe_made, redirect_text
 from .prepared import Form, Json, Params, Prepared, lies_under, prepare, redirected
 from .retries import attempts
 from .scrub import Scrub, scrub, scrub_data
-from .secret_keys import hide_secrets
 
 __all__ = ["MAX_BODY", "CredentialKind", "Transport"]
 
@@ -252,13 +252,21 @@ class Transport:
         """
         await self._auth.token()
 
-    async def access_token(self) -> SecretStr:
+    async def access_token(self, refused: SecretStr | None = None) -> SecretStr:
         """Give the token in use, for the one place that needs it elsewhere: the handshake of the live socket.
 
+        Args:
+            refused: A token that the server refused; another one is given then. By default whichever is in use.
+
         Raises:
-            ZiwoError: As for `login`.
+            TokenExpired: There is only that token, and no password to get another one with.
+            BadCredentials: The server refuses the credentials.
+            TransportError: The login could not be done.
         """
-        return (await self._auth.token()).value
+        token = await self._auth.token()
+        if refused is not None and token.value == refused:
+            token = await self._auth.renew(token)
+        return token.value
 
     async def logout(self, *, for_good: bool = False) -> None:
         """End the REST session, if it was us who logged in, and forget the token either way.

@@ -39,6 +39,7 @@ class _Live:
         ender: The end that left first, and without which the call does not go on.
         ended_at: When that was.
         looking: It is about to be looked at.
+        transferred: Another agent talked before.
     """
 
     started_at: float
@@ -50,6 +51,7 @@ class _Live:
     ender: FarEnd | None = None
     ended_at: float = 0.0
     looking: bool = False
+    transferred: bool = False
 
 
 class CallLog:
@@ -85,6 +87,7 @@ class CallLog:
         talking = next((leg for leg in call.legs if _talks(leg, call)), None)
         if talking is not None:
             live.answered_at = now if live.answered_at is None else live.answered_at
+            live.transferred = live.transferred or live.agent not in (None, talking.agent)
             live.agent = talking.agent
         held = talking is not None and talking.held
         if held and live.held_since is None:
@@ -109,6 +112,10 @@ class CallLog:
             self._look(call)
         self._live.clear()
 
+    def so_far(self) -> list[tuple[SimCall, Cdr]]:
+        """The calls that are not over, oldest first, each with what its record will say if it ends now."""
+        return [(call, self._record(call, live, 0)) for call, live in self._live.items() if call.state != "ended"]
+
     # ---- what becomes of it ----------------------------------------------------------------------------------
 
     def _of(self, end: FarEnd) -> _Live | None:
@@ -132,6 +139,12 @@ class CallLog:
             live.ender = None
 
     def _write(self, call: SimCall, live: _Live) -> None:
+        cdr = self._record(call, live, self._world.history.next_id())
+        self._world.history.append(cdr)
+        if not cdr.recording_ready:
+            self._clock.later(self._options.recording_delay, lambda: self._ready(cdr))
+
+    def _record(self, call: SimCall, live: _Live, number: int) -> Cdr:
         ended = live.ended_at if live.ender is not None else self._clock.epoch()
         hold = live.hold + (0.0 if live.held_since is None else ended - live.held_since)
         ender = live.ender
@@ -140,9 +153,8 @@ class CallLog:
         if not answered and ender is call.outside and cause == "NORMAL_CLEARING":
             cause = "ORIGINATOR_CANCEL"
         agents = tuple(dict.fromkeys(leg.agent for leg in call.legs if leg.agent is not None))
-        delay = self._options.recording_delay
-        cdr = Cdr(
-            id=self._world.history.next_id(),
+        return Cdr(
+            id=number,
             call_id=call.primary_call_id,
             direction=call.direction,
             result=_result(answered, cause),
@@ -163,11 +175,9 @@ class CallLog:
             recording_seconds=ended - live.answered_at
             if live.answered_at is not None and call.direction != "service"
             else None,
-            recording_ready=delay <= 0,
+            recording_ready=self._options.recording_delay <= 0,
+            transferred=live.transferred,
         )
-        self._world.history.append(cdr)
-        if not cdr.recording_ready:
-            self._clock.later(delay, lambda: self._ready(cdr))
 
     def _ready(self, cdr: Cdr) -> None:
         cdr.recording_ready = True

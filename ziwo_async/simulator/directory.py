@@ -72,6 +72,7 @@ class Directory:
             link_name=link.name if link is not None else "",
             created_at=self.now(),
         )
+        self.watch.poke()
         return number
 
     def number(self, did: str) -> SimNumber | None:

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 from ..verto.frames import JsonObject
 from .http_faults import HttpFaults
 from .journal import JournalEntry
+from .live.faults import LiveFaults
 from .people import SimAgent
 from .problems import SimulatorError
 
 if TYPE_CHECKING:
     from .api import Rest
+    from .live import LiveServer
     from .verto_server import VertoServer
     from .verto_session import VertoSession
 
@@ -37,8 +39,8 @@ class _Plan:
     swaps: list[SimAgent] = field(default_factory=list[SimAgent])
 
 
-class Faults(HttpFaults):
-    """The faults of one simulator: those of its phones' sockets, and the `HttpFaults` of its REST API.
+class Faults(HttpFaults, LiveFaults):
+    """The faults of one simulator: of its phones' sockets, of its REST API (`HttpFaults`), of its live socket.
 
     Attributes:
         refusing: New Verto connections are reset at once.
@@ -47,8 +49,9 @@ class Faults(HttpFaults):
         logins_to_close: How many of the next logins end with a closed connection instead of a reply.
     """
 
-    def __init__(self, verto: VertoServer, rest: Rest) -> None:
-        super().__init__(rest)
+    def __init__(self, verto: VertoServer, rest: Rest, live: LiveServer) -> None:
+        HttpFaults.__init__(self, rest)
+        LiveFaults.__init__(self, live)
         self._verto = verto
         self._plan = _Plan()
         self.refusing = False

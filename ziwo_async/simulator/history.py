@@ -48,6 +48,7 @@ class Cdr:
         voicemail: The caller left a message, which is the recording.
         recording_seconds: Length of the recording; None: there is none.
         recording_ready: The recording can be fetched.
+        transferred: It went from one agent to another after somebody had talked.
         tags: Names of tags.
         notes: Texts of notes.
         deleted: The API does not know it any more.
@@ -74,6 +75,7 @@ class Cdr:
     voicemail: bool
     recording_seconds: float | None
     recording_ready: bool
+    transferred: bool = False
     tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     deleted: bool = False
@@ -112,6 +114,7 @@ class History:
 
     Attributes:
         recordings: Bytes to serve instead of a made recording, by call id.
+        listeners: Called with every new record.
         limit: How many records are kept at least.
 
     Args:
@@ -130,6 +133,7 @@ class History:
         self._last = 0
         self.limit = limit
         self.recordings: dict[str, bytes] = {}
+        self.listeners: list[Callable[[Cdr], None]] = []
 
     def __iter__(self) -> Iterator[Cdr]:
         return (cdr for cdr in tuple(self._cdrs) if not cdr.deleted)
@@ -255,6 +259,8 @@ class History:
         if len(self._cdrs) > self.limit * 1.2:
             self._forget(self._cdrs[: -self.limit])
             del self._cdrs[: -self.limit]
+        for listener in tuple(self.listeners):
+            listener(cdr)
         self._watch.poke()
 
     def _forget(self, old: list[Cdr]) -> None:

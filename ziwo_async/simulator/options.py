@@ -35,6 +35,9 @@ class ServerOptions:
         close_timeout: How long a closed websocket may take to close its TCP connection.
         recording_delay: From the end of a call until its recording is ready; 0: at once.
         recording_format: `mp3`, which is silent; or `wav`, a tone. The route and the file's name say mp3 in any case.
+        live_ping_interval: From one heartbeat of the live socket to the next (Engine.IO's default).
+        live_ping_timeout: How long a heartbeat of the live socket may take (Engine.IO's default).
+        live_push_interval: An event of the live socket is told once in this time at most; not measured.
         event_channels: Event channels (or their part before the first dot) an agent may use.
     """
 
@@ -55,4 +58,7 @@ class ServerOptions:
     close_timeout: float = 1.0
     recording_delay: float = 0.0
     recording_format: Literal["mp3", "wav"] = "mp3"
+    live_ping_interval: float = 25.0
+    live_ping_timeout: float = 20.0
+    live_push_interval: float = 0.05
     event_channels: tuple[str, ...] = ("presence", "conference", "demo")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from ..verto.frames import JsonObject
 from .rtp.pcm import Source, Tone, source_of
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .world import World
 
 __all__ = ["RIGHTS", "Script", "SimAgent", "SimCustomer"]
+
+StatusSource: TypeAlias = Literal["agent", "fs-disconnect"]
 
 RIGHTS = frozenset({"admin", "eavesdrop"})
 """What a user can be allowed: the routes of admins, and to listen to calls."""
@@ -44,6 +46,7 @@ class SimAgent:
         ready: `PUT /agents/autologin` was called: the agent gets calls of queues.
         status: Presence: the name of one of `World.statuses`.
         status_comment: What was said with the last change of it.
+        status_source: Who changed it last: `agent`, or `fs-disconnect` when the phone was lost.
         status_log: For how long it was what.
         photo: Hash of a stored file, or None.
         country_code: Country of the profile.
@@ -87,6 +90,7 @@ class SimAgent:
         self.ready = False
         self.status = "Logged Out"
         self.status_comment = ""
+        self.status_source: StatusSource = "agent"
         self.status_log = StatusLog(self.status, created_at)
         self.photo: str | None = None
         self.country_code: str | None = "AE"
@@ -123,10 +127,17 @@ class SimAgent:
         """The calls that have a live leg of this agent, oldest first."""
         return [call for call in self._world.calls if any(x.agent is self and not x.ended for x in call.legs)]
 
-    def set_status(self, status: str, comment: str = "") -> None:
-        """Change the presence (the name of a status); a waiting queue call may ring as a consequence."""
+    def set_status(self, status: str, comment: str = "", *, source: StatusSource = "agent") -> None:
+        """Change the presence; a waiting queue call may ring as a consequence.
+
+        Args:
+            status: The name of a status.
+            comment: What is said with it.
+            source: What the live socket tells of who did it. A lost phone changes nothing by itself here.
+        """
         self.status = status
         self.status_comment = comment
+        self.status_source = source
         self.status_log.changed(status, self._world.now())
         self._world.agent_changed()
 

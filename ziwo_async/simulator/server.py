@@ -12,6 +12,7 @@ from .clock import Clock
 from .commands import Commands
 from .faults import Faults
 from .journal import Journal
+from .live import LiveServer
 from .options import ServerOptions
 from .routing import Router
 from .switch import Switch
@@ -25,7 +26,7 @@ __all__ = ["Simulator"]
 
 
 class Simulator:
-    """A contact centre on loopback: REST over HTTP and Verto over a websocket.
+    """A contact centre on loopback: REST over HTTP, Verto over a websocket, and the live socket on the REST port.
 
     Use it as `async with Simulator(world) as sim:`. It runs in the caller's event loop, starts no task of its own
     for Verto, and when it closes every socket is reset and every timer cancelled.
@@ -41,6 +42,8 @@ class Simulator:
             session descriptions are made up.
         serve_rest: False: only the Verto server listens. aiohttp opens its sockets itself, so REST cannot run in
             virtual time (`ziwo_async.testing.run_virtual`).
+        live: Serve the live socket (Socket.IO) at `/socket/` of the REST port. Its hub, which knows what would be
+            told, is there in any case.
 
     Attributes:
         world: The world given.
@@ -50,6 +53,7 @@ class Simulator:
         verto: The Verto server.
         switch: The channels.
         call_log: Makes the history out of the calls.
+        live: The live socket.
         rtp: The media of the channels; None without `media`.
         commands: What the back end can make the switch do.
 
@@ -69,6 +73,7 @@ class Simulator:
         clock: Clock | None = None,
         serve_rest: bool = True,
         media: bool = False,
+        live: bool = True,
     ) -> None:
         self._serves_rest = serve_rest
         self.world = world if world is not None else World()
@@ -93,7 +98,10 @@ class Simulator:
             self.switch.media = self.rtp
         router = Router(self.world, self.switch)
         self.rest = Rest(self.world, self.clock, self.journal, self.options)
-        self.faults = Faults(self.verto, self.rest)
+        self.live = LiveServer(self.world, self.clock, self.journal, self.options)
+        self.live.user_of = self.rest.user_of
+        self.rest.live = self.live if live else None
+        self.faults = Faults(self.verto, self.rest, self.live)
         self.commands = Commands(self.world, self.switch, router, self.verto)
         self.verto.switch = self.switch
         self.verto.router = router
@@ -125,6 +133,7 @@ class Simulator:
     async def __aenter__(self) -> Self:
         self.world.open(self)
         try:
+            self.live.hub.open()
             await self.switch.media.open()
             self._verto_port = await self.verto.listen(self._host, self._verto_port)
             self.rest.verto_port = self._verto_port
@@ -143,6 +152,7 @@ class Simulator:
             raise ExceptionGroup("the simulator failed", self.clock.failures)
 
     async def _close(self) -> None:
+        self.live.close()
         self.clock.close()
         self.switch.close()
         self.call_log.close()

@@ -54,6 +54,11 @@ class StatusLog:
         """The status is another one from `at` on."""
         self._changes.append((at, status))
 
+    @property
+    def since(self) -> float:
+        """When the present status began."""
+        return self._changes[-1][0]
+
     def seconds(self, begin: float, end: float) -> dict[str, float]:
         """How long each status lasted between two times; those that did not occur are missing."""
         found: dict[str, float] = {}

@@ -14,16 +14,23 @@ T = TypeVar("T")
 
 
 class Watch:
-    """Whoever changes the world pokes; whoever waits looks again."""
+    """Whoever changes the world pokes; whoever waits looks again.
+
+    Attributes:
+        listeners: Called at every change.
+    """
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Future[None]] = set()
+        self.listeners: list[Callable[[], None]] = []
 
     def poke(self) -> None:
         """Something has changed."""
         for waiter in self._waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        for listener in tuple(self.listeners):
+            listener()
 
     async def until(self, look: Callable[[], T | None], timeout: float, what: Callable[[], str]) -> T:
         """Wait until `look` gives something.

@@ -116,6 +116,7 @@ class World(Directory):
         )
         self._agents[cc_login] = agent
         self._accept(token, agent)
+        self.watch.poke()
         return agent
 
     def add_user(
@@ -224,6 +225,7 @@ class World(Directory):
             queue = self._queues[name] = SimQueue(self, name, [], number=number, created_at=self.now())
         if agents is not None:
             queue.agents = list(agents)
+        self.watch.poke()
         return queue
 
     @property
@@ -304,6 +306,7 @@ class World(Directory):
         """There is a new call (used by the server)."""
         self.calls.append(call)
         self.running().call_log.began(call)
+        self.watch.poke()
         if len(self.calls) > 2 * _REMEMBERED:
             # A world that is served for months does not fill the memory; live calls stay.
             oldest, newest = self.calls[:-_REMEMBERED], self.calls[-_REMEMBERED:]

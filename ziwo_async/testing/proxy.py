@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Literal, Self, TypeAlias
 
-from ..phone.owner import TaskOwner
+from ..dispatch.owner import TaskOwner
 from ..simulator.tcp import send_reset, stop_listening
 from .lane import Lane, Mode, Traffic
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, JsonValue, PlainSerializer, Secret, SecretStr, model_validator
 
-from ..secret_keys import HIDDEN, hide_secrets
+from ...models.secret_keys import HIDDEN, hide_secrets
 from .base import Model, Utc, empty_is_none
 
 __all__ = ["CallTracker", "CallTrackerLog", "HookUrl", "hide_addresses"]

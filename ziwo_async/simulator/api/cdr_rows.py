@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..people import SimAgent
     from ..world import World
 
-__all__ = ["cdr"]
+__all__ = ["cdr", "live_call"]
 
 _DISPOSITIONS = {"answered": "ANSWER", "no-answer": "NOANSWER", "cancel": "CANCEL", "busy": "BUSY"}
 
@@ -55,6 +55,26 @@ def cdr(record: Cdr, world: World, datasets: Collection[str] = ()) -> JsonObject
         **_datasets(record, world, datasets),
     }
     return {**row, **(record.overrides or {})}
+
+
+_NOT_YET = frozenset(
+    {
+        *("endedAt", "endDateTime", "endRawTime", "duration", "talkTime", "ringTime"),
+        *("queueWaitTime", "queueTalkTime", "agentWaitTime"),
+    }
+)
+
+
+def live_call(record: Cdr, world: World) -> JsonObject:
+    """A call that is not over, by what its record will say: all but what only its end tells."""
+    row: JsonObject = {
+        "callID": record.call_id,
+        "direction": record.direction,
+        **_times(record),
+        **_parties(record, world),
+        **_queue(record),
+    }
+    return {name: value for name, value in row.items() if name not in _NOT_YET}
 
 
 def _times(record: Cdr) -> JsonObject:

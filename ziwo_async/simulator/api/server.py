@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ..journal import Journal, JournalEntry
+from ..live.server import PATHS as LIVE_PATHS
 from ..people import SimAgent
 from . import (
     account,
@@ -33,6 +34,7 @@ from .signed import SignedFiles
 if TYPE_CHECKING:
     from ..clock import Clock
     from ..faults import Faults
+    from ..live import LiveServer
     from ..options import ServerOptions
     from ..world import World
 
@@ -58,7 +60,7 @@ _NO_TOKEN = "Invalid access token"  # noqa: S105
 
 
 class Rest:
-    """The HTTP server. `faults` and `verto_port` are set by `Simulator` before it listens.
+    """The HTTP server. `faults`, `live` and `verto_port` are set by `Simulator` before it listens.
 
     Attributes:
         world: The contact centre.
@@ -69,6 +71,7 @@ class Rest:
     """
 
     faults: Faults
+    live: LiveServer | None
     verto_port: int
 
     def __init__(self, world: World, clock: Clock, journal: Journal, options: ServerOptions) -> None:
@@ -104,6 +107,8 @@ class Rest:
                     app.router.add_get(path, answer)  # and HEAD
                 else:
                     app.router.add_route(route.method, path, answer)
+        if self.live is not None:
+            self.live.add_routes(app)
         # Nothing of a test outlives it: connections are not waited for when the simulator closes.
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -127,6 +132,10 @@ class Rest:
         if len(self._tokens) > _MOST_TOKENS:
             del self._tokens[next(iter(self._tokens))]
 
+    def user_of(self, token: str) -> SimAgent | None:
+        """Whose token it is; None: it is not accepted."""
+        return self._tokens.get(token)
+
     def forget_token(self, token: str) -> None:
         """The token ends."""
         self._tokens.pop(token, None)
@@ -140,6 +149,8 @@ class Rest:
     async def _around(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
+        if self.live is not None and request.path in LIVE_PATHS:
+            return await handler(request)  # the live socket has faults and a journal of its own
         response = await self._answer(request, handler)
         late = self.faults.http_lateness(request.path)
         if late > 0:
@@ -182,6 +193,8 @@ class Rest:
             ask = Ask(self, request, self._user(request, query=route.access == "recording"))
             await self._admit(route, ask)
             found = await route.handler(ask)
+            if route.method != "GET":
+                self.world.watch.poke()  # whatever it has changed, such as a name
             if isinstance(found, (dict, Page)):
                 return content(found, self.quirks, self.faults.take_info())
             return found

@@ -14,7 +14,7 @@ from ..events import Event, EventsDropped, SlowConsumer
 from .tally import Tally, marks, worth_telling
 
 if TYPE_CHECKING:
-    from .dispatch import Dispatcher, Waiter
+    from .dispatcher import Dispatcher, Waiter
 
 __all__ = ["EventStream", "Expectation", "Overflow"]
 

@@ -1,0 +1,1 @@
+"""The live feed: ZIWO's live socket as typed snapshots, and their differences as events (extra `live`)."""
