@@ -84,6 +84,8 @@ class _Http:
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
+        # Its overloads cannot be chosen for options that are `Any`.
+        self._connect: Any = session.ws_connect
         self._ws: aiohttp.ClientWebSocketResponse | None = None
 
     @property
@@ -91,8 +93,9 @@ class _Http:
         return self._session.closed
 
     async def ws_connect(self, url: str, **options: Any) -> aiohttp.ClientWebSocketResponse:
-        self._ws = await self._session.ws_connect(url, **options)
-        return self._ws
+        ws: aiohttp.ClientWebSocketResponse = await self._connect(url, **options)
+        self._ws = ws
+        return ws
 
     async def close(self) -> None:
         if self._ws is not None:
