@@ -29,7 +29,7 @@ def scrub(text: str, secrets: Iterable[str]) -> str:
         secrets: What must not be in it; empty ones are skipped.
     """
     # The longest first: one may be a part of another.
-    for secret in sorted(set(secrets), key=len, reverse=True):
+    for secret in sorted({secret.strip() or secret for secret in secrets}, key=len, reverse=True):
         if secret:
             plain = _PLAIN.fullmatch(secret) is not None
             text = text.replace(secret, _SHOWN) if plain else _any_encoding(secret).sub(_SHOWN, text)
