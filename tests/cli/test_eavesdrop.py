@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,8 @@ def test_a_call_that_does_not_ring_in_time(supervisor: Ziwo) -> None:
         (("5555", "--play", "here.wav"), "--play: nobody would hear it; add --whisper agent, or both"),
         (("5555", "--play", "nowhere.wav", "--whisper", "agent"), "--play: there is no file nowhere.wav"),
         (("5555", "--record", "here.wav"), "--record: here.wav exists; use --overwrite, or another name"),
+        (("5555", "--record", "new.flac"), "record: there is no format 'flac'"),
+        (("5555", "--record", "/nowhere/at/all.wav"), "there is no folder /nowhere/at"),
         ((" ",), "the agent's number is empty"),
     ],
 )
@@ -99,10 +102,19 @@ def test_what_can_never_work_asks_for_no_call(
     assert not [request for request in supervisor.centre.requests if "eavesdrop" in request]
 
 
-def test_a_recording_that_cannot_be_ends_the_call(supervisor: Ziwo) -> None:
-    shown, line = one_line(supervisor, 2, "5555", "--record", "/nowhere/at/all.wav")
-    assert "there is no folder /nowhere/at" in line
-    assert [row.split()[1] for row in shown.splitlines()] == ["create", "answer", "end"]
+@pytest.mark.media
+@pytest.mark.parametrize("kind", ["wav", "mp3"])
+async def test_a_disk_that_is_full_is_told_at_once(tmp_path: Path, kind: str) -> None:
+    limited = ("sh", "-c", 'ulimit -f 12; exec "$0" "$@"')
+    target = str(tmp_path / f"call.{kind}")
+    async with (
+        serve(media=True) as world,
+        program(*limited, *ZIWO, "eavesdrop", "5555", "--record", target, env=login(world, "0011")) as listener,
+    ):
+        await listener.says("answer")
+        assert await listener.ends() == 1
+    assert listener.err[-1].startswith("ziwo: the recording cannot be written: File too large")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_sound_that_cannot_be_played_ends_the_call(supervisor: Ziwo, tmp_path: Path) -> None:

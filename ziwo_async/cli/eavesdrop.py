@@ -15,6 +15,7 @@ import typer
 from .. import (
     EXIT_CODES,
     AiortcMedia,
+    BadArgument,
     EavesdropAudit,
     Event,
     MediaLost,
@@ -24,6 +25,7 @@ from .. import (
     WhisperSession,
     ZiwoClient,
 )
+from ..media.files import target_of
 from .account import Account, signed_in
 from .meter import Meter
 from .output import show_json_object
@@ -100,6 +102,11 @@ def _check(file: Path | None, *, is_read: bool, overwrite: bool) -> None:
         fail(f"--play: there is no file {file}", EXIT_CODES["configuration"])
     if not is_read and file.is_file() and not overwrite:
         fail(f"--record: {file} exists; use --overwrite, or another name", EXIT_CODES["configuration"])
+    if not is_read:
+        try:
+            target_of(file, None, "call", overwrite=overwrite)
+        except BadArgument as error:
+            fail(str(error), EXIT_CODES["configuration"])
 
 
 async def _eavesdrop(who: Account, wish: _Wish, view: _View) -> int:
@@ -108,7 +115,7 @@ async def _eavesdrop(who: Account, wish: _Wish, view: _View) -> int:
     async with following(ziwo, view.event), asked as session:
         recording = None if wish.record is None else await session.record(wish.record, overwrite=wish.overwrite)
         try:
-            code = await _listen(session, wish, view)
+            code = await _listen(session, wish, view, recording)
         finally:
             if recording is not None:
                 await _finish(recording, view)
@@ -132,8 +139,8 @@ async def _finish(recording: RecordingHandle, view: _View) -> None:
     view.note(f"recorded {recording.seconds:.1f} s: {recording.path}")
 
 
-async def _listen(session: WhisperSession, wish: _Wish, view: _View) -> int:
-    """Show how loud it is until the time is over, or the call."""
+async def _listen(session: WhisperSession, wish: _Wish, view: _View, recording: RecordingHandle | None) -> int:
+    """Show how loud it is until the time is over, or the call, or nothing can be recorded any more."""
     playing = session.play(wish.play) if wish.play is not None else None
     limit = asyncio.timeout(wish.seconds)
     try:
@@ -141,6 +148,8 @@ async def _listen(session: WhisperSession, wish: _Wish, view: _View) -> int:
             async for level in levels:
                 view.levels(level)
                 playing = await _still(playing, wish, view)
+                if recording is not None and recording.done and not recording.full and not session.call.is_over:
+                    return EXIT_CODES["failed"]  # why, is said by who waits for it
     except TimeoutError:
         if not limit.expired():
             raise
