@@ -7,8 +7,8 @@ Each measurement is a fresh process; the sender is plain aiortc in another. All 
 - `ours`: ziwo_async, which sends silence, and gives frames of 20 ms at 16 kHz mono, which a program would have to make
   by itself with plain aiortc.
 
-The time to the first frame counts from when the offer is handed in. The ratio is of CPU, ours over bare, in the worst
-of the sizes.
+The time to the first frame counts from when the offer is handed in: it is the media's part of the way from the invite
+to the first frame, without the websocket and the phone. The ratio is of CPU, ours over bare, in the worst of the sizes.
 
     python benchmarks/media.py [--seconds 6] [--rounds 3]
 """
@@ -182,7 +182,7 @@ def main() -> None:
     for side in SIDES:
         first = sorted(1000 * t for calls in CALLS for run in results[side, calls] for t in run["first"])
         p50, p99 = (first[min(len(first) - 1, round(share * len(first)))] for share in (0.5, 0.99))
-        sys.stdout.write(f"{side:6} invite to first frame: p50 {p50:.0f} ms, p99 {p99:.0f} ms ({len(first)} calls)\n")
+        sys.stdout.write(f"{side:6} offer to first frame: p50 {p50:.0f} ms, p99 {p99:.0f} ms ({len(first)} calls)\n")
     sys.stdout.write(f"ours over one that sends nothing: {', '.join(f'{one:.2f}' for one in ratios['listen'])}\n")
     sys.stdout.write(f"ratio: {max(ratios['bare']):.2f} (goal {GOAL:.2f})\n")
 

@@ -9,7 +9,17 @@ from typing import TypeVar
 
 import pytest
 
-from ziwo_async import AutoAnswer, BadArgument, DialogState, Direction, NullMedia, Ringing, ZiwoClient
+from ziwo_async import (
+    AutoAnswer,
+    BadArgument,
+    CallError,
+    DialogState,
+    Direction,
+    MediaError,
+    NullMedia,
+    Ringing,
+    ZiwoClient,
+)
 from ziwo_async.simulator import SimCall
 from ziwo_async.testing import ServedWorld, serve
 
@@ -104,13 +114,6 @@ async def test_a_caller_that_gives_up_first_is_no_error(caplog: pytest.LogCaptur
 
 @pytest.mark.parametrize("order", ["response first", "invite first"])
 async def test_eavesdrop_calls_are_none_of_its_business(order: str) -> None:
-    class Counting(NullMedia):
-        opened = 0
-
-        async def open(self, call_id: str):
-            self.opened += 1
-            return await super().open(call_id)
-
     media = Counting()
     policy = AutoAnswer(media=media, max_calls=1)
     async with desk(policy) as (world, ziwo):
@@ -125,6 +128,36 @@ async def test_eavesdrop_calls_are_none_of_its_business(order: str) -> None:
             world.faults.slow_server(0.0)
             await (await dials(world, "+97150000001")).reaches("active")
             assert (policy.calls, media.opened) == (1, 1)  # its own engine, for its own calls
+
+
+class Counting(NullMedia):
+    """An engine that counts the calls that it made the media of."""
+
+    opened = 0
+
+    async def open(self, call_id: str):
+        self.opened += 1
+        return await super().open(call_id)
+
+
+async def test_an_engine_whose_media_was_refused_is_forgotten() -> None:
+    other = Counting()
+    async with desk(AutoAnswer(when=lambda event: False)) as (world, ziwo):
+        table = ziwo.phone._core.media
+        incoming = await dials(world, "+97150000001")
+        async with asyncio.timeout(PATIENCE):
+            while (call := ziwo.phone.call(incoming.id)) is None:
+                await asyncio.sleep(0.005)
+        world.faults.fail_next("verto.answer", -32002, "CODEC ERROR")
+        with pytest.raises(MediaError):
+            await within(call.answer(media=other))
+        assert (table._own, table.has(call.id)) == ({}, False)
+        await within(call.answer())
+        assert other.opened == 1
+        await within(call.hangup())
+        with pytest.raises(CallError):
+            await within(call.answer(media=other))
+        assert table._own == {}
 
 
 async def test_a_call_that_rings_while_an_eavesdrop_call_is_asked_for_is_answered_after_that() -> None:
