@@ -149,7 +149,12 @@ OTHERS: dict[type[Event], st.SearchStrategy[Event]] = {
     LoginBlocked: made(LoginBlocked, reason=words, attempt=st.integers(1), retry_seconds=moments),
     EventsDropped: made(EventsDropped, consumer=words, dropped=st.integers(0), call_id=maybe),
     AgentStatusChanged: made(
-        AgentStatusChanged, agent=words, cc_login=maybe, name=words, status=words, before=maybe,
+        AgentStatusChanged,
+        agent=words,
+        cc_login=maybe,
+        name=words,
+        status=words,
+        before=maybe,
         since=st.none() | st.datetimes(timezones=st.just(UTC)),
     ),
     QueueCallWaiting: queue_calls(QueueCallWaiting),

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVarTuple, Unpack
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakSet
 
 from ..dispatch.owner import TaskHandle
 from ..events import Direction, Event
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .call import Call
     from .core import PhoneCore
 
-__all__ = ["Announced", "settled"]
+__all__ = ["Announced"]
 
 _Ts = TypeVarTuple("_Ts")
 
@@ -33,7 +33,6 @@ class Announced:
         self._core = core
         self._asked: set[asyncio.Future[None]] = set()
         self._claimed: WeakSet[Call] = WeakSet()
-        _of_core[core] = self
 
     @contextmanager
     def asking(self) -> Generator[None]:
@@ -106,13 +105,3 @@ class Announced:
             ClientClosed: The phone is closed.
         """
         return self._core.owner.spawn(name, function, *args)
-
-
-_of_core: WeakKeyDictionary[PhoneCore, Announced] = WeakKeyDictionary()
-
-
-async def settled(core: PhoneCore) -> None:
-    """Wait as `Announced.settled` does, for who has no more than a call."""
-    announced = _of_core.get(core)
-    if announced is not None:
-        await announced.settled()

@@ -18,7 +18,6 @@ from ..events import (
     StateFlowItem,
 )
 from ..verto.call import CallMachine
-from .announced import settled
 from .causes import CAUSE_CODES
 from .transfer import AttendedTransfer
 
@@ -152,7 +151,7 @@ class Call:
         It is at once, but while an eavesdrop call is being asked for: a call that rings meanwhile may be that one, and
         is of kind `service` then. Takes as long as that request at most.
         """
-        await settled(self._core)
+        await self._core.announced.settled()
 
     # -- what it can do --------------------------------------------------------
 

@@ -39,6 +39,7 @@ from ..verto.frames import BatchFrame, ErrorFrame, JsonObject, ResultFrame, deco
 from ..verto.session import Phase, SessionMachine
 from . import wire
 from .account import Account
+from .announced import Announced
 from .call import Call
 from .commands import Commands
 from .connection import Connection
@@ -62,6 +63,7 @@ class PhoneCore:
         ready: The last `Ready` of the present connection; set by the server's `verto.clientReady`.
         taken_over: Whether another client took the session.
         commands: What is done with calls.
+        announced: Calls that were announced by other ways than the phone's.
         began: Whether the phone was ever ready.
         closing: Whether the program closes the phone: then the end of the connection is no loss.
         draining: Whether the phone takes no new calls any more.
@@ -106,6 +108,7 @@ class PhoneCore:
         self.log = _log
         self._strict = strict_flows
         self.commands = Commands(self)
+        self.announced = Announced(self)
         self._replies: dict[int, asyncio.Future[JsonObject]] = {}
 
     def begin(self, connection: Connection, account: Account) -> None:

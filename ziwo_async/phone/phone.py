@@ -22,7 +22,6 @@ from ..spend import SpendGuard
 from ..verto.frames import JsonObject
 from ..verto.session import Phase, SessionMachine
 from .account import AccountProvider
-from .announced import Announced
 from .call import Call, check_number
 from .connection import Connector, open_socket
 from .core import PhoneCore
@@ -113,7 +112,7 @@ class Phone:
         if ledger is not None:
             self._core.keeper = LedgerKeeper(ledger, session, clock, limit=self._timeouts.close)
         self._core.commands.guard = guard
-        self.announced = Announced(self._core)
+        self.announced = self._core.announced
         self._limiter = limiter
         self._own_session = session_id is not None
         self._account = account
