@@ -267,3 +267,17 @@ def test_run_without_credentials_is_a_configuration_error(monkeypatch: pytest.Mo
 async def test_the_client_shows_no_secret(desk: Desk) -> None:
     client: Any = desk.client()
     assert desk.agent.password not in repr(client)
+
+
+def test_an_error_while_it_is_made_has_no_secret_in_its_frames() -> None:
+    """Tools that report errors show the variables of each frame, and the repr of what is half made."""
+    with pytest.raises(ConfigError) as caught:
+        ZiwoClient(username="u", password="CANARY-pw", token="CANARY-t", api_key="CANARY-k", api_url="ftp://x")
+    shown = [
+        repr(value)
+        for entry in caught.traceback
+        if "ziwo_async" in str(entry.path)
+        for value in entry.frame.f_locals.values()
+    ]
+    assert "<ZiwoClient not made>" in shown
+    assert [text for text in shown if "CANARY" in text] == []

@@ -137,30 +137,31 @@ class ZiwoClient(RestApi):
         Raises:
             ConfigError: Something is wrong or missing.
         """
+        # Wrapped first: whatever shows the frames of an error with their variables must not find them.
+        password = SecretStr(password) if isinstance(password, str) else password
+        token = SecretStr(token) if isinstance(token, str) else token
+        api_key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         if credentials is not None and (username or password or token):
             raise ConfigError("give either credentials= or username, password and token; not both")
-        secret = SecretStr(password) if isinstance(password, str) else password
-        given = SecretStr(token) if isinstance(token, str) else token
-        key = SecretStr(api_key) if isinstance(api_key, str) else api_key
         self._settings = Settings(
             contact_center=contact_center,
             username=username,
-            password=secret,
-            token=given,
-            api_key=key,
+            password=password,
+            token=token,
+            api_key=api_key,
             needs_login=credentials is None,
             api_url=api_url,
             verto_url=verto_url,
             position=position,
         )
-        if credentials is None and (given is not None or username is not None):
+        if credentials is None and (token is not None or username is not None):
             proof: Credentials | CredentialsProvider | None = Credentials(
-                username=username, password=secret, token=given
+                username=username, password=password, token=token
             )
         else:
             proof = credentials
         transport = Transport(
-            self._settings.base_url, proof, api_key=key, http=http, timeouts=timeouts, retry=retry, ssl=ssl
+            self._settings.base_url, proof, api_key=api_key, http=http, timeouts=timeouts, retry=retry, ssl=ssl
         )
         guard = SpendGuard(spend) if spend is not None else None
         super().__init__(transport, guard)
@@ -275,8 +276,11 @@ class ZiwoClient(RestApi):
         return used
 
     def __repr__(self) -> str:
-        by = "by api_key" if self._settings.token is None and self._settings.api_key is not None else "by token"
-        return f"<ZiwoClient {self._settings.base_url} {self._settings.username or by}>"
+        settings: Settings | None = vars(self).get("_settings")
+        if settings is None:
+            return "<ZiwoClient not made>"  # shown with the frames of an error in __init__
+        by = "by api_key" if settings.token is None and settings.api_key is not None else "by token"
+        return f"<ZiwoClient {settings.base_url} {settings.username or by}>"
 
     # -- life ------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
 from ...events import Direction, OpenEnum
 from ..envelope import as_list
-from .base import Model, Open, Seconds, Utc
+from .base import Model, Open, Seconds, Utc, empty_is_none, zero_is_none
 
 __all__ = ["CallFlow", "CallResult", "Cdr", "CdrAgent", "CdrCustomer", "Emotion", "Emotions"]
 
@@ -47,20 +47,12 @@ def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) and not isinstance(value, OpenEnum) else value
 
 
-def _empty_is_none(value: object) -> object:
-    return None if value in ("", [], {}) else value
-
-
-def _zero_is_none(value: object) -> object:
-    return None if value in (0, "0") else value
-
-
 def _rows(value: object) -> object:
     given = cast("JsonValue", value)
     return as_list(given) if isinstance(given, dict) and given else given or ()
 
 
-_RawTime: TypeAlias = Annotated[Utc, BeforeValidator(_zero_is_none)]
+_RawTime: TypeAlias = Annotated[Utc, BeforeValidator(zero_is_none)]
 
 
 class Emotion(Model):
@@ -92,7 +84,7 @@ class Emotions(Model):
     """
 
     chunks: Annotated[tuple[Emotion, ...], BeforeValidator(_rows)] = ()
-    full: Annotated[Emotion | None, BeforeValidator(_empty_is_none)] = None
+    full: Annotated[Emotion | None, BeforeValidator(empty_is_none)] = None
 
 
 class CallFlow(Model):
@@ -293,12 +285,12 @@ class Cdr(Model):
     created_at: Utc = None
     updated_at: Utc = None
     extended_info: Open = None
-    emotions: Annotated[Emotions | None, BeforeValidator(_empty_is_none)] = None
+    emotions: Annotated[Emotions | None, BeforeValidator(empty_is_none)] = None
     call_flows: Annotated[tuple[CallFlow, ...], BeforeValidator(_rows)] = ()
     tags: Open = None
     notes: Open = None
-    customer: Annotated[CdrCustomer | None, BeforeValidator(_empty_is_none)] = None
-    agent: Annotated[CdrAgent | None, BeforeValidator(_empty_is_none)] = None
+    customer: Annotated[CdrCustomer | None, BeforeValidator(empty_is_none)] = None
+    agent: Annotated[CdrAgent | None, BeforeValidator(empty_is_none)] = None
 
     @model_validator(mode="before")
     @classmethod
