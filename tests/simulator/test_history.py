@@ -93,6 +93,18 @@ async def test_inbound_unanswered(world: World, api: Api, connect, ends: Callabl
     assert (await api.get(f"/surveillance/recordings/{call.primary_call_id}.mp3")).status == 404
 
 
+async def test_a_caller_who_leaves_in_the_moment_of_the_answer_was_answered(world: World, connect) -> None:
+    agent = world.agent("0011")
+    client = await phone(connect, agent)
+    call = await world.customer("+971501234567").dials(agent)
+    await picks_up(client)
+    await call.reaches("active")  # before the two ends are joined
+    await call.hangs_up()
+    cdr = await world.history.of(call)
+    assert summary(cdr) == ("inbound", "answered", "NORMAL_CLEARING", "originator")
+    assert (cdr.agent, cdr.answered_at) == (agent, cdr.ended_at)
+
+
 async def test_an_absent_agent_is_a_failed_call_of_nobody(world: World, api: Api) -> None:
     call = await world.customer("+971").dials(world.agent("0011"))
     assert summary(await world.history.of(call))[:3] == ("inbound", "failed", "USER_NOT_REGISTERED")

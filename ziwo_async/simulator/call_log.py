@@ -104,6 +104,11 @@ class CallLog:
             return
         if live.ender is None:
             live.ender, live.ended_at = end, self._clock.epoch()
+            if live.answered_at is None and call.direction == "inbound":
+                # Answered, and over before the two ends were joined: that is no call that nobody answered.
+                picked_up = next((leg for leg in call.legs if leg.answered), None)
+                if picked_up is not None:
+                    live.answered_at, live.agent = live.ended_at, picked_up.agent
         self.changed(end)
 
     def close(self) -> None:
