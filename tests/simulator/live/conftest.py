@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Protocol
@@ -24,18 +25,27 @@ class Listen(Protocol):
 
 
 @pytest.fixture(scope="session")
-def old_libraries(request: pytest.FixtureRequest) -> Path:
-    """A folder with the client of 2020; installed once, into pytest's cache."""
-    assert request.config.cache is not None
-    folder = request.config.cache.mkdir("socketio-4")
-    if not (folder / "socketio").is_dir():
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), *OLD]
+def old_libraries(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the client of 2020: kept in pytest's cache where there is one (the wheel's run has none)."""
+    cache: pytest.Cache | None = getattr(request.config, "cache", None)
+    room = tmp_path_factory.mktemp("socketio-4") if cache is None else cache.mkdir("socketio-4")
+    folder = room / "installed"
+    if folder.is_dir():
+        return folder
+    # Workers share the cache, so each installs apart and the first to finish puts its copy in place, whole.
+    with tempfile.TemporaryDirectory(dir=room) as apart:
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", f"{apart}/new", *OLD]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
         except subprocess.TimeoutExpired:
             pytest.skip("the Socket.IO client of 2020 could not be installed within 180 s")
         if done.returncode != 0:
             pytest.skip(f"the Socket.IO client of 2020 could not be installed: {done.stderr[-300:]}")
+        try:
+            Path(apart, "new").rename(folder)
+        except OSError:
+            if not folder.is_dir():
+                raise
     return folder
 
 
