@@ -88,19 +88,20 @@ async def test_a_gap_in_speech_is_silence_and_speech_goes_on() -> None:
     more = asyncio.Event()
 
     async def speech() -> AsyncIterator[AudioFrame]:
-        yield AudioFrame(sine(OURS, 0.3, 16000), 16000)
+        yield AudioFrame(sine(OURS, 1.5, 16000), 16000)
         await more.wait()
-        yield AudioFrame(sine(1500, 0.5, 16000), 16000)
+        yield AudioFrame(sine(1500, 1.5, 16000), 16000)
 
     async with talking() as (session, peer, _):
         playback = session.audio.speak(speech())
-        assert await heard_by(peer, OURS, seconds=0.2)
+        # A window that a busy machine broke is not a tone: there is room in the speech for more than one.
+        assert await heard_by(peer, OURS, seconds=0.2) or await heard_by(peer, OURS, seconds=0.2)
         await until(lambda: not playback._waiting)
         assert not await heard_by(peer, OURS, seconds=0.2)
         assert not playback.done
-        assert playback.seconds <= 0.34
+        assert playback.seconds <= 1.54
         more.set()
-        assert await heard_by(peer, 1500)
+        assert await heard_by(peer, 1500) or await heard_by(peer, 1500)
         await within(playback)
 
 
