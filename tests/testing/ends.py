@@ -85,7 +85,11 @@ class Line:
         """A new connection through the proxy: its client's and its server's end."""
         before = len(self.servers)
         client = await self.dial()
-        await until(lambda: len(self.servers) > before, "the server was not reached")
+        # The loop makes the protocol first, and connects it a turn later.
+        await until(
+            lambda: len(self.servers) > before and self.servers[before].transport is not None,
+            "the server was not reached",
+        )
         return client, self.servers[before]
 
     async def dial(self) -> End:

@@ -31,6 +31,8 @@ def fill(board: Board) -> None:
 async def opened(page: Page, server: WallboardServer) -> None:
     await page.goes_to(server.link)
     await page.until("document.body.dataset.feed === 'live' && !document.querySelector('#board').hidden")
+    # What was taken is drawn with the next frame.
+    await page.js("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
 
 async def test_it_shows_agents_queues_calls_and_figures(page: Page, server: WallboardServer, board: Board) -> None:
