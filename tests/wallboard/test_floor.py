@@ -14,7 +14,7 @@ from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import WallboardServer
 from ziwo_async.wallboard.watcher import Watcher
 
-from .chromium import Page
+from ..browser.chromium import Page
 
 CUSTOMER = "+97150000000"
 

@@ -12,7 +12,7 @@ from ziwo_async.testing import FaultProxy
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import WallboardServer
 
-from .chromium import Page
+from ..browser.chromium import Page
 from .conftest import Feed
 from .rows import agent, call, figure, queue
 

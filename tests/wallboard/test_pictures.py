@@ -11,7 +11,7 @@ import pytest
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import WallboardServer
 
-from .chromium import Page
+from ..browser.chromium import Page
 from .rows import a_busy_day
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "how-to" / "images"

@@ -16,7 +16,6 @@ import pytest
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import _PAGE, WallboardServer
 
-from .chromium import needed
 from .conftest import Feed
 from .rows import agent
 
@@ -279,15 +278,3 @@ async def test_waiting_ends_with_a_change_or_the_time() -> None:
 def test_every_file_of_the_page_is_in_the_package_and_served() -> None:
     shipped = {file.name for file in files("ziwo_async.wallboard").joinpath("page").iterdir()}
     assert shipped == set(_PAGE.values())
-
-
-@pytest.mark.parametrize("env", [{}, {"CI": "false"}])
-def test_without_a_browser_its_tests_are_skipped(env: dict[str, str]) -> None:
-    with pytest.raises(pytest.skip.Exception, match="no chromium is installed"):
-        needed(None, env)
-
-
-@pytest.mark.parametrize("value", ["true", "1", "True"])
-def test_but_not_in_ci(value: str) -> None:
-    with pytest.raises(pytest.fail.Exception, match="no chromium is installed"):
-        needed(None, {"CI": value})

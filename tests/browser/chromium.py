@@ -1,4 +1,8 @@
-"""A small kit that drives a real headless Chromium by the DevTools protocol."""
+"""A small kit that drives a real headless Chromium by the DevTools protocol.
+
+One browser is shared by all tests of a process (`browser` and `page` in tests/conftest.py); a tab has cookies, storage
+and cache of its own.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +12,13 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+import subprocess
+import time
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
@@ -55,6 +62,7 @@ class Page:
     def __init__(self, browser: Browser, session: str) -> None:
         self._browser = browser
         self._session = session
+        self._stubs: dict[str, str] = {}
         self.requests: list[str] = []
         self.problems: list[str] = []
 
@@ -66,10 +74,32 @@ class Page:
             self.problems.append(json.dumps(params["exceptionDetails"])[:500])
         elif method == "Log.entryAdded" and params["entry"]["level"] == "error":
             self.problems.append(f"{params['entry']['text']} {params['entry'].get('url', '')}")
+        elif method == "Fetch.requestPaused":
+            self._browser.spawn(self._answer(params["requestId"], params["request"]["url"]))
 
     async def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Send a command to the tab."""
         return await self._browser.call(method, self._session, **params)
+
+    async def stands_in(self, stubs: Mapping[str, str]) -> None:
+        """Answer https requests inside the browser: `host/path` to the text of a script, a style sheet or a page.
+
+        What is not in the table is not found; nothing with https leaves the machine from now on.
+        """
+        self._stubs.update(stubs)
+        await self.call("Fetch.enable", patterns=[{"urlPattern": "https://*"}])
+
+    async def _answer(self, request: str, url: str) -> None:
+        parts = urlsplit(url)
+        text = self._stubs.get(f"{parts.netloc}{parts.path}")
+        kind = {"js": "text/javascript", "css": "text/css"}.get(parts.path.rpartition(".")[2], "text/html")
+        await self.call(
+            "Fetch.fulfillRequest",
+            requestId=request,
+            responseCode=404 if text is None else 200,
+            responseHeaders=[{"name": "Content-Type", "value": f"{kind}; charset=utf-8"}],
+            body=base64.b64encode((text or "").encode()).decode(),
+        )
 
     async def goes_to(self, url: str) -> None:
         """Open an address."""
@@ -115,14 +145,21 @@ class Page:
 
 
 class Browser:
-    """A running browser."""
+    """A connection to a running browser."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self._numbers = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._pages: dict[str, Page] = {}
-        self.reader = asyncio.create_task(self._read())
+        self._contexts: list[str] = []
+        self._tasks = {asyncio.create_task(self._read())}
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something until it is done, or until the connection is closed."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _read(self) -> None:
         async for text in self._socket:
@@ -148,56 +185,63 @@ class Browser:
 
     async def page(self) -> Page:
         """Open a tab with cookies of its own."""
-        context = await self.call("Target.createBrowserContext")
-        target = await self.call("Target.createTarget", url="about:blank", browserContextId=context["browserContextId"])
+        context = (await self.call("Target.createBrowserContext"))["browserContextId"]
+        self._contexts.append(context)
+        target = await self.call("Target.createTarget", url="about:blank", browserContextId=context)
         attached = await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
         for domain in ("Page", "Runtime", "Network", "Log"):
             await page.call(f"{domain}.enable")
         return page
 
+    async def aclose(self) -> None:
+        """Close the tabs that were opened here; the browser goes on."""
+        for context in self._contexts:
+            await self.call("Target.disposeBrowserContext", browserContextId=context)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
 
 @asynccontextmanager
-async def running(command: str, folder: Path) -> AsyncIterator[Browser]:
-    """Run a browser, with a new profile in a folder, until the end of the block."""
-    process = await asyncio.create_subprocess_exec(
-        command,
-        *_FLAGS,
-        f"--user-data-dir={folder}",
-        "about:blank",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
+async def connected(address: str) -> AsyncIterator[Browser]:
+    """Drive a browser that runs already, until the end of the block."""
+    async with connect(address, max_size=2**26, ping_interval=None, proxy=None) as socket:
+        browser = Browser(socket)
+        try:
+            yield browser
+        finally:
+            await browser.aclose()
+
+
+@contextmanager
+def running(command: str, folder: Path) -> Iterator[str]:
+    """Run a browser, with a new profile in a folder, until the end of the block; gives its DevTools address."""
+    process = subprocess.Popen(
+        [command, *_FLAGS, f"--user-data-dir={folder}", "about:blank"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         env={**os.environ, "HOME": str(folder)},
     )
     try:
-        port, path = await _address(folder / "DevToolsActivePort", process)
-        async with connect(f"ws://127.0.0.1:{port}{path}", max_size=2**26, ping_interval=None, proxy=None) as socket:
-            browser = Browser(socket)
-            try:
-                yield browser
-            finally:
-                browser.reader.cancel()
-                await asyncio.gather(browser.reader, return_exceptions=True)
+        port, path = _address(folder / "DevToolsActivePort", process)
+        yield f"ws://127.0.0.1:{port}{path}"
     finally:
-        with suppress(ProcessLookupError):
-            process.terminate()
+        process.terminate()
         try:
-            async with asyncio.timeout(10):
-                await process.wait()
-        except TimeoutError:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
             process.kill()
-            await process.wait()
+            process.wait()
 
 
-async def _address(file: Path, process: asyncio.subprocess.Process) -> tuple[str, str]:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            assert process.returncode is None, "the browser ended at once"
-            lines = _lines(file)
-            if len(lines) == 2:
-                return lines[0], lines[1]
-            await asyncio.sleep(0.05)
-
-
-def _lines(file: Path) -> list[str]:
-    return file.read_text().splitlines() if file.exists() else []
+def _address(file: Path, process: subprocess.Popen[bytes]) -> tuple[str, str]:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        assert process.poll() is None, "the browser ended at once"
+        lines = file.read_text().splitlines() if file.exists() else []
+        if len(lines) == 2:
+            return lines[0], lines[1]
+        time.sleep(0.05)
+    raise AssertionError("the browser did not say where it listens")
