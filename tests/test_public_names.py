@@ -16,21 +16,22 @@ EXIT_CODES Active Agent AgentMessage AgentNotFound AgentPresence AgentStatus Age
 AiortcMedia Answering ApiError ApiWarning AttendedTransfer AudioFrame AuthError AutoAnswer BadArgument BadCredentials
 BadFrame Buffers Call CallAudio CallData CallEnded CallError CallEvent CallFlow CallGone CallRecorded CallRefused
 CallResult CallSummary CallTracker CallTrackerLog CannotConnect Cdr CdrAgent CdrCustomer ClickToCall ClientClosed
-ConfigError Conflict ConnectionLost Country Credentials CredentialsProvider CtiCall CtiQueueInfo CustomStatus Customer
-CustomerAddress CustomerNumber CustomerProfile DecodeError Destroy DialogEvent DialogState Direction DuplicateSession
-Early EavesdropAudit EavesdropCall EavesdropTimeout Emotions EndedCall Event EventStream EventsDropped ExpectTimeout
-Expectation FloorEvent FlowBroken FlowChecker FlowReport FlowViolation Forbidden FrameStream HandlerFailed
-HandlerRejected Hangup HangupBy Held HookUrl InvalidInstanceName LedgerError LedgerStore Levels LinkType Listing
-LiveAgent LiveCall LiveFeed LiveLost LiveNumber LivePosition LiveQueue LiveRestored LiveStats LiveStatus Liveness
-LoginBlocked LoginLimiter MediaEngine MediaError MediaLost MediaSession MediaUp MemoryPlaces MemoryStore MissedCalls
-Muted NotFound NullMedia Number PartyChanged Phone PlaceError PlaceStore Playback PositionNotConnected Profile
-Progress ProtocolError Queue QueueCallAbandoned QueueCallAnswered QueueCallWaiting QueueTotals RateLimited
-ReconnectPolicy Recorder Recording RecordingHandle RecordingNotReady Recovering Reply RequestTimeout Requesting
-RestApi RetryPolicy Ringing Router ServerError SessionClosed SessionEvent SessionLost SessionReady SessionRestored
-SessionTakenOver Settings SignedUrl SlowConsumer SoundStream SpendGuard SpendPolicy SpendRefused SqlitePlaces
-SqliteStore StateFlowItem StreamOverflow TextMessage Timeouts TokenExpired Tone TransferFailed TransportError Trying
-UnknownFrame Unmuted User Verdict VertoError VoiceActivity VoiceStarted VoiceStopped WaitingCall Watch WebrtcConfig
-WhisperSession WrongState ZiwoClient ZiwoError check_flow exit_code number_of_queue parse_event same_number to_e164
+ConfigError Conflict ConnectionLost Country Credentials CredentialsProvider CtiCall CtiQueueInfo CustomStatus
+Customer CustomerAddress CustomerNumber CustomerProfile DecodeError Destroy DialogEvent DialogState Direction
+DuplicateSession Early EavesdropAudit EavesdropCall EavesdropTimeout Emotions EndedCall Event EventStream
+EventsDropped ExpectTimeout Expectation FloorEvent FlowBroken FlowChecker FlowReport FlowViolation Forbidden
+FrameStream HandlerFailed HandlerRejected Hangup HangupBy Held HookUrl InvalidInstanceName LedgerError LedgerStore
+Levels LinkType Listing LiveAgent LiveCall LiveFeed LiveLost LiveNumber LivePosition LiveQueue LiveRestored LiveStats
+LiveStatus Liveness LoginBlocked LoginLimiter MaskTaken MediaEngine MediaError MediaLost MediaSession MediaUp
+MemoryPlaces MemoryStore MissedCalls Muted NotFound NullMedia Number PartyChanged Phone PlaceError PlaceStore
+Playback PositionNotConnected Profile Progress ProtocolError Queue QueueCallAbandoned QueueCallAnswered
+QueueCallWaiting QueueTotals RateLimited ReconnectPolicy Recorder Recording RecordingHandle RecordingNotReady
+Recovering Reply RequestTimeout Requesting RestApi RetryPolicy Ringing Router ServerError SessionClosed SessionEvent
+SessionLost SessionReady SessionRestored SessionTakenOver Settings SignedUrl SlowConsumer SoundStream SpendGuard
+SpendPolicy SpendRefused SqlitePlaces SqliteStore StateFlowItem StoreError StreamOverflow TextMessage Timeouts
+TokenExpired Tone TransferFailed TransportError Trying UnknownFrame Unmuted User Verdict VertoError VoiceActivity
+VoiceStarted VoiceStopped WaitingCall Watch WebrtcConfig WhisperSession WrongState ZiwoClient ZiwoError check_flow
+exit_code number_of_queue parse_event same_number to_e164
 """.split()  # noqa: SIM905
 
 

@@ -36,8 +36,10 @@ can help (``retryable``)::
         MediaError                 the two sides could not agree on media
         TransferFailed             a transfer or a replace was refused
         FlowBroken                 strict_flows: the call left the documented flow
-      LedgerError                  the stored ledger of the calls cannot be read or written
-      PlaceError                   the stored place of a feed cannot be read or written
+      StoreError                   what is kept on disk cannot be read or written
+        LedgerError                the stored ledger of the calls cannot be read or written
+        PlaceError                 the stored place of a feed cannot be read or written
+      MaskTaken                    on this number one of the two already reaches somebody else
       EavesdropTimeout             (also TimeoutError) the eavesdrop call did not ring, or was not answered, in time
       ExpectTimeout                (also TimeoutError) the awaited event did not come
       SpendRefused                 the program's own SpendPolicy forbids it; nothing was sent
@@ -78,6 +80,7 @@ __all__ = [
     "HandlerRejected",
     "InvalidInstanceName",
     "LedgerError",
+    "MaskTaken",
     "MediaError",
     "NotFound",
     "PlaceError",
@@ -89,6 +92,7 @@ __all__ = [
     "ServerError",
     "SessionTakenOver",
     "SpendRefused",
+    "StoreError",
     "StreamOverflow",
     "TokenExpired",
     "TransferFailed",
@@ -367,12 +371,31 @@ class FlowBroken(CallError):
     """Raised instead of publishing `FlowViolation` when `strict_flows` is on (meant for tests)."""
 
 
-class LedgerError(ZiwoError):
+class StoreError(ZiwoError):
+    """What is kept on disk cannot be read or written: the file is damaged, full or locked.
+
+    `retryable` is True while another program has the file locked.
+    """
+
+
+class LedgerError(StoreError):
     """The stored ledger cannot be read or written: damaged, of a later version, or sealed with another key."""
 
 
-class PlaceError(ZiwoError):
+class PlaceError(StoreError):
     """The stored place of a feed of calls cannot be read or written: the file is damaged, full or locked."""
+
+
+class MaskTaken(ZiwoError):
+    """On each number that was tried, one of the two reaches somebody else already (`MaskingTable`); nothing is changed.
+
+    Attributes:
+        dids: The numbers.
+    """
+
+    def __init__(self, message: str, *, dids: tuple[str, ...]) -> None:
+        super().__init__(message)
+        self.dids = dids
 
 
 class EavesdropTimeout(ZiwoError, TimeoutError):

@@ -16,12 +16,14 @@ from importlib.util import find_spec
 
 from .errors import BadArgument, ConfigError
 
-__all__ = ["digits", "same_number", "to_e164"]
+__all__ = ["digits", "number_key", "same_number", "to_e164"]
 
 _FEWEST, _MOST = 7, 17
 """How many digits a telephone number has: fewer are an extension, an agent or a service, more are two numbers."""
 _TELLING = 9
 """So many last digits make two numbers the same, when nothing more is known."""
+_KEY = 4
+"""So many last digits no way of writing a number changes: what stands before them may be a prefix of its country."""
 _OTHER_MARKS = frozenset("*#@,;:=&%")
 """What telephone numbers have not: service codes, addresses, pauses before an extension."""
 _NOISE = re.compile("[^0-9+]")
@@ -63,6 +65,17 @@ def same_number(a: str, b: str, *, region: str | None = None) -> bool:
     if one is not None and other is not None:
         return one == other
     return digits(a)[-_TELLING:] == digits(b)[-_TELLING:]
+
+
+def number_key(number: str) -> str:
+    """Give what all spellings of a number have in common, to find it in a table; the numbers found are then compared.
+
+    Where `same_number` is true, the keys are equal. Many numbers have the same key.
+
+    Args:
+        number: The number, in any spelling.
+    """
+    return digits(number)[-_KEY:] if _is_number(number) else number.strip()
 
 
 def to_e164(number: str, region: str | None = None) -> str:

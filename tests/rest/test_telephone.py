@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ziwo_async import telephone
 from ziwo_async.errors import BadArgument, ConfigError
-from ziwo_async.telephone import digits, same_number, to_e164
+from ziwo_async.telephone import digits, number_key, same_number, to_e164
 
 MOBILE = "+971501234567"
 
@@ -150,6 +150,36 @@ def test_a_region_that_does_not_exist():
         same_number(MOBILE, MOBILE, region="XX")
 
 
+# --- the key of a number --------------------------------------------------------------------------------------------
+
+
+def test_every_way_of_writing_a_number_has_one_key_in_every_country():
+    import phonenumbers
+    from phonenumbers import PhoneNumberFormat, PhoneNumberType
+
+    forms = (PhoneNumberFormat.E164, PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.NATIONAL)
+    kinds = (PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE)
+    same = 0
+    for region in sorted(phonenumbers.SUPPORTED_REGIONS):
+        for kind in kinds:
+            number = phonenumbers.example_number_for_type(region, kind)
+            if number is None:
+                continue
+            plain, *others = (phonenumbers.format_number(number, form) for form in forms)
+            for other in others:
+                if same_number(plain, other, region=region):
+                    same += 1
+                    assert number_key(plain) == number_key(other), (region, plain, other)
+    assert same > 800
+
+
+@pytest.mark.usefixtures("either")
+def test_what_is_no_telephone_number_is_its_own_key():
+    assert number_key(" agent-0011 ") == "agent-0011"
+    assert number_key("5555") == "5555"
+    assert number_key(MOBILE) == "4567"
+
+
 # --- E.164 ----------------------------------------------------------------------------------------------------------
 
 
@@ -245,6 +275,14 @@ def test_independent_of_the_spelling(data, number, prefix, region):
 def test_no_spelling_makes_two_numbers_one(data, a, b):
     assume(a != b)
     assert not same_number(data.draw(spelled(f"+971{a}")), data.draw(spelled(f"00971{b}")))
+
+
+@fixed
+@given(a=some_text, b=some_text, region=regions)
+@pytest.mark.usefixtures("either")
+def test_the_same_have_the_same_key(a, b, region):
+    if same_number(a, b, region=region):
+        assert number_key(a) == number_key(b)
 
 
 @given(number=some_text, region=regions)

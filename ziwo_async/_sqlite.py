@@ -1,0 +1,135 @@
+"""One SQLite file that only its owner can read, used from asyncio, from threads and from several processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from ._private import make_private
+from .errors import ConfigError, StoreError
+
+__all__ = ["SqliteFile"]
+
+_T = TypeVar("_T")
+_BUSY_SECONDS = 5.0
+
+
+class SqliteFile:
+    """An SQLite file, made and opened when it is first used.
+
+    Several objects may use one file, each with tables of its own; so may several processes. Killing a process loses
+    nothing; losing power may cost the last change. What is deleted is overwritten.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, what: str, schema: Sequence[str]) -> None:
+        """Choose a file; no I/O happens yet.
+
+        Args:
+            path: The file; its folder must exist.
+            what: What is kept in it, for errors, such as `masked numbers`.
+            schema: Statements that make the tables where they are missing.
+        """
+        self._path = Path(path)
+        self._what = what
+        self._schema = tuple(schema)
+        self._lock = threading.Lock()
+        self._db: sqlite3.Connection | None = None
+        self._finalizer: weakref.finalize[[], SqliteFile] | None = None
+
+    def __str__(self) -> str:
+        return str(self._path)
+
+    def close(self) -> None:
+        """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
+        with self._lock:
+            if self._finalizer is not None:
+                self._finalizer()
+            self._db = self._finalizer = None
+
+    async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Read, in a worker thread.
+
+        Args:
+            work: What to do with the file.
+
+        Raises:
+            ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
+            StoreError: The file cannot be read.
+        """
+        return await asyncio.to_thread(self._do, work, writes=False)
+
+    async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Change the file in a worker thread: all of it, or, when the work raises, nothing.
+
+        Cancelled meanwhile, it may have happened or not.
+
+        Args:
+            work: What to do with the file, of which nobody else changes anything meanwhile.
+
+        Raises:
+            ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
+            StoreError: The file cannot be written; `retryable` while another program has it locked.
+        """
+        return await asyncio.to_thread(self._do, work, writes=True)
+
+    def _do(self, work: Callable[[sqlite3.Connection], _T], *, writes: bool) -> _T:
+        with self._lock:
+            db = self._opened()
+            try:
+                if not writes:
+                    return work(db)
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    found = work(db)
+                    db.execute("COMMIT")
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+                return found
+            except sqlite3.Error as error:
+                raise self._failed("written" if writes else "read", error) from None
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._db is not None:
+            return self._db
+        db: sqlite3.Connection | None = None
+        try:
+            make_private(self._path)
+            db = sqlite3.connect(self._path, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
+            try:
+                db.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                # Whoever opens it at the same moment sets this mode, which stays with the file.
+                if not _is_locked(error):
+                    raise
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.execute("PRAGMA secure_delete = ON")
+            for statement in self._schema:
+                db.execute(statement)
+        except (OSError, sqlite3.Error) as error:
+            if db is not None:
+                db.close()
+            if _is_locked(error):
+                raise self._failed("opened", error) from None
+            raise ConfigError(f"the file of {self._what} {self._path} cannot be used: {error}") from None
+        self._db = db
+        self._finalizer = weakref.finalize(self, db.close)
+        return db
+
+    def _failed(self, how: str, error: Exception) -> StoreError:
+        failed = StoreError(f"the file of {self._what} {self._path} cannot be {how}: {error}")
+        failed.retryable = _is_locked(error)
+        return failed
+
+
+def _is_locked(error: Exception) -> bool:
+    # The low byte is the kind of failure, the rest says more about it.
+    code: int = getattr(error, "sqlite_errorcode", 0)
+    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
