@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from importlib.resources import files
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import Protocol, Self
 
 from aiohttp import web
 
+from ..serving.gate import Gate
+from ..serving.streams import Stream, Streams, message
 from .board import Board
-from .gate import Gate
 
 __all__ = ["FeedState", "WallboardServer"]
 
@@ -40,9 +39,7 @@ _HEADERS = {
 _HEARTBEAT = 2.0
 # Changes within so many seconds are one message.
 _PACE = 0.1
-_SLOWEST_WRITE = 30.0
 _MAX_STREAMS = 16
-_MAX_BODY = 4096
 
 
 class FeedState(Protocol):
@@ -80,15 +77,14 @@ class WallboardServer:
             title: What the page is called, such as the name of the contact centre.
             port: Where to listen; 0 for any free port.
         """
-        self.gate = Gate()
+        self.gate = Gate("ziwo_wallboard")
         self._board = board
         self._feed = feed
         self._title = title
         self._wanted_port = port
         self._port = 0
-        self._streams = 0
+        self._streams = Streams(_MAX_STREAMS)
         self._runner: web.AppRunner | None = None
-        self._ending = asyncio.Event()
 
     @property
     def url(self) -> str:
@@ -109,13 +105,13 @@ class WallboardServer:
         Raises:
             OSError: The port is taken, or may not be used.
         """
-        app = web.Application(middlewares=[self._guard], client_max_size=_MAX_BODY)
+        app = web.Application(middlewares=[self._guard])
         app.on_response_prepare.append(_add_headers)
         app.on_shutdown.append(self._end_streams)
         for path, name in _PAGE.items():
             app.router.add_get(f"/{path}", _file(name))
         app.router.add_get("/session", self._session)
-        app.router.add_post("/session", self._enter)
+        app.router.add_post("/session", self.gate.enter)
         app.router.add_get("/stream", self._stream, allow_head=False)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
         try:
@@ -137,76 +133,50 @@ class WallboardServer:
 
     async def _end_streams(self, app: web.Application) -> None:
         del app
-        self._ending.set()
+        self._streams.ending = True
         self._board.touch()
 
     @web.middleware
     async def _guard(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        self.gate.check_host(request)
+        self.gate.check_names(request, first=request.path == "/" and request.method == "GET")
         return await handler(request)
 
     async def _session(self, request: web.Request) -> web.Response:
         self.gate.check_session(request)
         return web.Response(status=204)
 
-    async def _enter(self, request: web.Request) -> web.Response:
-        # JSON cannot be sent by a form of another site.
-        if request.content_type != "application/json":
-            raise web.HTTPUnsupportedMediaType(text="The token is sent as JSON.")
-        try:
-            body: object = json.loads(await request.text())
-        except (ValueError, RecursionError):
-            body = None
-        token = cast("dict[str, object]", body).get("token") if isinstance(body, dict) else None
-        if not isinstance(token, str):
-            raise web.HTTPBadRequest(text='Expected {"token": "..."}.')
-        response = web.Response(status=204)
-        self.gate.let_in(token, response)
-        return response
-
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         self.gate.check_session(request)
-        if self._streams >= _MAX_STREAMS:
-            raise web.HTTPServiceUnavailable(text="Too many open pages.")
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream; charset=utf-8"})
-        self._streams += 1
-        try:
-            await response.prepare(request)
-            # A page that went away is no error.
-            with suppress(ConnectionError, TimeoutError):
-                await self._send_changes(response)
-        finally:
-            self._streams -= 1
-        return response
+        async with self._streams.opened(request) as stream:
+            await self._send_changes(stream)
+        return stream.response
 
-    async def _send_changes(self, response: web.StreamResponse) -> None:
+    async def _send_changes(self, stream: Stream) -> None:
         everything = self._board.difference({})
         seen = self._board.seen()
-        await self._send(response, {**everything, "full": True, "title": self._title})
+        await self._send(stream, {**everything, "full": True, "title": self._title})
         last, live = time.monotonic(), self._feed.live
-        while not self._ending.is_set():
+        while not self._streams.ending:
             await self._board.wait(_HEARTBEAT)
             await asyncio.sleep(_PACE)
             changes = self._board.difference(seen)
             seen = self._board.seen()
             if changes or self._feed.live != live or time.monotonic() - last >= _HEARTBEAT:
                 live = self._feed.live
-                await self._send(response, {**changes})
+                await self._send(stream, {**changes})
                 last = time.monotonic()
 
-    async def _send(self, response: web.StreamResponse, message: dict[str, object]) -> None:
-        message |= {
+    async def _send(self, stream: Stream, told: dict[str, object]) -> None:
+        told |= {
             "now": time.time(),
             "live": self._feed.live,
             "at": self._feed.at,
             "notes": self._feed.notes,
             "hidden_calls": self._board.hidden_calls,
         }
-        async with asyncio.timeout(_SLOWEST_WRITE):
-            # ASCII JSON has no line break in it, so one line is one message.
-            await response.write(f"event: board\ndata: {json.dumps(message)}\n\n".encode())
+        await stream.write(message("board", told))
 
 
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
