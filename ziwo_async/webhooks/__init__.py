@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from .cdr_hook import CdrHook
 from .models import Answer, EndCall, Rule, StartCall, call
 from .once import Claim, MemoryOnce, OnceStore
+from .once_sqlite import SqliteOnce
 from .stats import HookStats
 from .tracker import Decision, TrackerService
 
 __all__ = [
     "Answer",
+    "CdrHook",
     "Claim",
     "Decision",
     "EndCall",
@@ -16,6 +19,7 @@ __all__ = [
     "MemoryOnce",
     "OnceStore",
     "Rule",
+    "SqliteOnce",
     "StartCall",
     "TrackerService",
     "call",

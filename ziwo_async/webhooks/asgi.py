@@ -53,21 +53,16 @@ class AsgiApp:
             await send({"type": "websocket.close", "code": 1000})
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
-        headers = [
-            (bytes(name), bytes(value)) for name, value in cast("Iterable[tuple[bytes, bytes]]", scope["headers"])
-        ]
+        pairs = cast("Iterable[tuple[bytes, bytes]]", scope["headers"])
         request = HookRequest(
             method=str(scope["method"]),
             path=self._path_of(scope),
-            headers=headers,
+            headers=[(bytes(name), bytes(value)) for name, value in pairs],
             chunks=_chunks(receive),
             whole=None,
             arrived=asyncio.get_running_loop().time(),
         )
-        try:
-            response = await self._handle(request)
-        except _GoneError:
-            return
+        response = await self._handle(request)
         fields = [(name.lower().encode(), value.encode()) for name, value in response.headers]
         fields.append((b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": fields})
@@ -94,14 +89,11 @@ class AsgiApp:
                 return
 
 
-class _GoneError(BaseException):
-    """The client has gone, so that there is nobody to answer."""
-
-
 async def _chunks(receive: Receive) -> AsyncIterator[bytes]:
     while True:
         message = await receive()
         if message["type"] != "http.request":
+            # The client has gone. What is answered then goes nowhere, by the standard.
             raise Refused(400)
         yield bytes(message.get("body", b""))
         if not message.get("more_body", False):

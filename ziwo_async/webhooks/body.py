@@ -83,12 +83,9 @@ def _json(body: bytes) -> dict[str, JsonValue]:
 
 
 def _inside(value: object) -> Iterable[object]:
-    values: Iterable[object]
-    if isinstance(value, dict):
-        values = cast("dict[str, object]", value).values()
-    else:
-        values = cast("list[object]", value)
-    return [item for item in values if isinstance(item, (dict, list))]
+    values = cast("dict[str, object]", value).values() if isinstance(value, dict) else cast("list[object]", value)
+    nested: list[object] = [item for item in values if isinstance(item, (dict, list))]
+    return nested
 
 
 def _urlencoded(body: bytes) -> Iterable[tuple[str, str]]:

@@ -125,7 +125,7 @@ class Strays:
         return len(pending)
 
 
-class OutOfTime(Exception):  # noqa: N818
+class OutOfTime(Exception):
     """A handler took too long; unlike TimeoutError, no handler can raise it."""
 
 

@@ -92,7 +92,7 @@ class Repeats:
         owner = secrets.token_hex(8)
         try:
             claim = await self._claimed(key, owner)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a store may be a user's, and is logged
             # Without the store nobody knows whether it was handled, and twice is worse than later.
             _log.exception("the store of what was handled failed; the request is to be sent again")
             return Outcome.BUSY
@@ -131,7 +131,7 @@ class Repeats:
             raise
         try:
             result_of(running)
-        except Exception:
+        except Exception:  # noqa: BLE001 - user code may raise anything; it is logged, and told as HTTP 500
             self._stats.failed += 1
             _log.exception("the handler failed")
             return False
@@ -160,7 +160,7 @@ class Repeats:
         try:
             if await self._store.claim(key, owner) != "yours":
                 _log.error("a handler took so long to let go of the event loop that another process may run it too")
-        except Exception:
+        except Exception:  # noqa: BLE001 - a store may be a user's, and is logged
             _log.exception("the claim of a handler that runs could not be renewed")
 
     async def _settle(self, key: str, owner: str, *, handled: bool) -> None:
@@ -169,5 +169,5 @@ class Repeats:
                 await self._store.finish(key, owner)
             else:
                 await self._store.release(key, owner)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a store may be a user's, and is logged
             _log.exception("the store of what was handled failed after the handler had run")

@@ -83,7 +83,7 @@ class HookResponse:
     headers: tuple[tuple[str, str], ...] = _FIXED
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """A request is not taken; never leaves the package.
 
     Attributes:

@@ -120,8 +120,7 @@ class HookService:
         except Refused as refused:
             self._tell(refused, request.path)
             return failure(refused.status)
-        except Exception:
-            # A mistake of ours must not show the sender more than that.
+        except Exception:  # noqa: BLE001 - the sender gets no more than "500", and the log all of it
             _log.exception("a request to %s could not be answered", request.path)
             return failure(500)
 

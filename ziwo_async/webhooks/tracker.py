@@ -176,7 +176,7 @@ class TrackerService(HookService):
                 self.stats.timed_out += 1
                 problem = f"the handler took more than {left:.1f} s"
                 _log.error("start call: %s; %s", problem, self._told_instead)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - user code may raise anything; the caller gets the fallback
                 self.stats.failed += 1
                 problem = f"the handler failed: {type(error).__name__}"
                 _log.exception("start call: the handler failed; %s", self._told_instead)
@@ -252,6 +252,6 @@ def _answer_of(found: object) -> Answer | None:
         return found
     if isinstance(found, Rule):
         return Answer((found,))
-    if found is None or found == [] or found == ():
+    if found is None or found in ([], ()):
         return None
     return Answer(cast("Sequence[Rule]", found))
