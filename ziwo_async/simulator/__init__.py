@@ -8,7 +8,8 @@
 
 It imitates ZIWO's own FreeSWITCH (1.10.11 plus their changes) frame by frame, its oddities included, as captured
 from that server; `tests/simulator/test_transcripts.py` compares the two. With `media=True` it carries sound too, over
-real RTP: see `ziwo_async.simulator.rtp`.
+real RTP: see `ziwo_async.simulator.rtp`. It calls the services of call trackers, and a CDR web hook, as ZIWO does: see
+`ziwo_async.simulator.hooks`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from .clock import Clock
 from .customers import CustomerRecord
 from .faults import Faults
 from .history import Cdr, History
+from .hooks import Hooks
 from .journal import Journal, JournalEntry
 from .legs import Leg, Outside, Party
 from .numbers import SimNumber
@@ -37,6 +39,7 @@ __all__ = [
     "CustomerRecord",
     "Faults",
     "History",
+    "Hooks",
     "Journal",
     "JournalEntry",
     "Leg",

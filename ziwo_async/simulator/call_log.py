@@ -82,8 +82,10 @@ class CallLog:
         if live is None or call is None:
             return
         now = self._clock.epoch()
-        if live.rang_at is None and any(not leg.dialled for leg in call.legs):
+        if live.rang_at is None and (call.forward is not None or any(not leg.dialled for leg in call.legs)):
             live.rang_at = now
+        if live.answered_at is None and _forwarded(call):
+            live.answered_at = now
         talking = next((leg for leg in call.legs if _talks(leg, call)), None)
         if talking is not None:
             live.answered_at = now if live.answered_at is None else live.answered_at
@@ -155,8 +157,9 @@ class CallLog:
         ender = live.ender
         cause = ender.cause if ender is not None else call.cause
         answered = live.answered_at is not None
+        spoken = live.answered_at if answered else call.voicemail_since
         if not answered and ender is call.outside and cause == "NORMAL_CLEARING":
-            cause = "ORIGINATOR_CANCEL"
+            cause = "ORIGINATOR_CANCEL" if spoken is None else "NO_ANSWER"
         agents = tuple(dict.fromkeys(leg.agent for leg in call.legs if leg.agent is not None))
         return Cdr(
             id=number,
@@ -176,17 +179,21 @@ class CallLog:
             hold=hold,
             cause=cause,
             hung_up_by=_hung_up_by(call, ender),
-            voicemail=False,
-            recording_seconds=ended - live.answered_at
-            if live.answered_at is not None and call.direction != "service"
-            else None,
+            voicemail=call.voicemail_since is not None and not answered,
+            recording_seconds=ended - spoken if spoken is not None and call.direction != "service" else None,
             recording_ready=self._options.recording_delay <= 0,
             transferred=live.transferred,
+            position=call.forward.party.number if call.forward is not None and _forwarded(call) else None,
         )
 
     def _ready(self, cdr: Cdr) -> None:
         cdr.recording_ready = True
         self._world.watch.poke()
+
+
+def _forwarded(call: SimCall) -> bool:
+    """Whether somebody outside has answered, whom a call tracker called."""
+    return call.forward is not None and call.forward.answered
 
 
 def _talks(leg: Leg, call: SimCall) -> bool:
@@ -217,6 +224,8 @@ def _agent(call: SimCall, live: _Live, agents: tuple[SimAgent, ...]) -> SimAgent
     """Who had the call: of calls between agents, who made it."""
     if call.direction == "internal":
         return agents[0] if agents else None
+    if _forwarded(call):
+        return live.agent
     return live.agent or (agents[-1] if agents else None)
 
 
@@ -226,9 +235,9 @@ def _dialled(call: SimCall) -> str:
 
 
 def _hung_up_by(call: SimCall, ender: FarEnd | None) -> str:
-    if ender is None or ender.cause == "SYSTEM_SHUTDOWN":
+    if ender is None or ender.cause == "SYSTEM_SHUTDOWN" or call.dropped:
         return "unknown"
     if isinstance(ender, Outside):
-        return "originator" if call.direction == "inbound" else "originatee"
+        return "originator" if call.direction == "inbound" and ender is call.outside else "originatee"
     originator = ender.dialled or (call.direction == "outbound")
     return "originator" if originator else "originatee"

@@ -8,6 +8,7 @@ from .legs import Leg, LegState, Outside, Party
 from .problems import SimulatorError, WaitedInVain
 
 if TYPE_CHECKING:
+    from .hooks.tracked import TrackedCall
     from .people import SimCustomer
     from .queues import SimQueue
     from .rtp.pcm import Heard
@@ -30,6 +31,10 @@ class SimCall:
         outside: The far end on the trunk, when there is one.
         direction: inbound, outbound, internal (between agents) or service (eavesdrop, an application).
         did: The number that was dialled.
+        tracked: What becomes of it by the word of a call tracker; None: none decides about it.
+        forward: Whom a call tracker has called outside; the last of them.
+        voicemail_since: When the caller began to leave a message, in seconds since the epoch.
+        dropped: The server has hung the caller up, because nobody was reached.
         whisper: Who hears the supervisor of an eavesdrop call: agent, both or none (set through REST, or by the
             digits 2, 3 and 0), or customer, which is the watched agent's far end (digit 1).
     """
@@ -45,6 +50,10 @@ class SimCall:
         self.ring_timeout: float | None = None
         self.direction: CallDirection = "service"
         self.did = ""
+        self.tracked: TrackedCall | None = None
+        self.forward: Outside | None = None
+        self.voicemail_since: float | None = None
+        self.dropped = False
         self.whisper = "none"
 
     def __repr__(self) -> str:
@@ -68,20 +77,28 @@ class SimCall:
         """The server's view of the agent's leg.
 
         ringing, active, held, ended; detached: its socket is lost, or `verto.attach` was not answered yet;
-        waiting: in a queue, no agent rings.
+        waiting: in a queue or with a call tracker, no agent rings (nor anybody outside). While a call tracker has
+        somebody outside called, it is the state of that end: ringing or active.
         """
+        forward = self.forward
+        if forward is not None and not forward.ended:
+            return "active" if forward.answered else "ringing"
         waits = self.outside is not None and not self.outside.ended and self.outside.other is None
+        waits_on = self.queue is not None or (self.tracked is not None and self.tracked.waits)
         leg = self.leg
-        if leg is None or (leg.ended and waits and self.queue is not None):
+        if leg is None or (leg.ended and waits and waits_on):
             return "waiting" if waits else "ended"
         return leg.state
 
     @property
     def cause(self) -> str:
-        """Hangup cause of the agent's leg (or of the customer's when no agent was rung); empty while it lives."""
+        """Hangup cause of the agent's leg (or of the customer's when no agent was rung); empty while it lives.
+
+        Of a call that a tracker decided about it is the customer's.
+        """
         if self.state != "ended":
             return ""
-        if self.leg is not None:
+        if self.leg is not None and self.tracked is None:
             return self.leg.cause
         return self.outside.cause if self.outside is not None else ""
 
@@ -187,9 +204,13 @@ class SimCall:
             outside.ended, outside.cause = True, "SYSTEM_SHUTDOWN"
             outside.stop_timers()
             self._world.running().call_log.ended(outside)
+            if outside.on_end is not None:
+                outside.on_end(outside.cause)
 
     def not_reached(self, outside: Outside, cause: str) -> None:
-        """An agent could not be reached (used by the switch): the queue tries the next one, or the call ends."""
+        """An agent could not be reached (used by the switch): the next one is tried, or the call ends."""
+        if self.tracked is not None and not outside.ended and self.tracked.not_reached(cause):
+            return
         if self.queue is not None and not outside.ended:
             self._world.running().commands.serve_queue(self.queue, self)
         else:

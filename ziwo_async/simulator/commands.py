@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 from ..verto.frames import JsonObject
 from .calls import SimCall
 from .legs import Outside, Party
+from .numbers import SimNumber
 from .people import SimAgent, SimCustomer
 from .problems import SimulatorError
 from .queues import SimQueue
+from .trackers import SimTracker
 
 if TYPE_CHECKING:
+    from .hooks import Hooks
     from .routing import Router
     from .switch import Switch
     from .verto_server import VertoServer
@@ -25,18 +28,19 @@ __all__ = ["Commands"]
 class Commands:
     """The simulator's own hands; tests reach them through agents, customers and calls."""
 
-    def __init__(self, world: World, switch: Switch, router: Router, verto: VertoServer) -> None:
+    def __init__(self, world: World, switch: Switch, router: Router, verto: VertoServer, hooks: Hooks) -> None:
         self._world = world
         self._switch = switch
         self._router = router
         self._verto = verto
+        self._hooks = hooks
 
     # ---- customers -------------------------------------------------------------------------------------------
 
     def customer_dials(
         self,
         customer: SimCustomer,
-        target: SimAgent | SimQueue,
+        target: SimAgent | SimQueue | SimNumber | str,
         headers: Mapping[str, str],
         *,
         ring_timeout: float | None,
@@ -48,6 +52,12 @@ class Commands:
         if wrong := [name for name in headers if not name.casefold().startswith("verto_h_")]:
             raise SimulatorError(f"a client is only shown variables that begin with verto_h_, not {wrong}")
         switch = self._switch
+        found: SimAgent | SimQueue | SimTracker | None
+        if isinstance(target, (SimNumber, str)):
+            number = self._world.require_number(target)
+            found, did = self._world.linked(number), number.did
+        else:
+            found = target
         outside = Outside(
             uuid=switch.new_uuid(),
             party=Party(customer.name, customer.number),
@@ -58,7 +68,7 @@ class Commands:
         call.outside = outside
         outside.call = call
         call.direction = "inbound"
-        call.did = did or self._world.did_of(target if isinstance(target, SimQueue) else None)
+        call.did = did or self._world.did_of(found if isinstance(found, SimQueue) else None)
         call.ring_timeout = ring_timeout
         call.headers = {
             "verto_h_primaryCallID": outside.uuid,
@@ -66,11 +76,15 @@ class Commands:
             **headers,
         }
         self._world.began(call)
-        if isinstance(target, SimQueue):
-            call.queue = target
-            target.waiting.append(call)
-            self.serve_queue(target, call)
-        elif not self._ring(target, call, call_id, variables):
+        if isinstance(found, SimTracker):
+            self._hooks.track(call, outside, found).begin(headers, variables, call_id, ring_timeout)
+        elif isinstance(found, SimQueue):
+            call.queue = found
+            found.waiting.append(call)
+            self.serve_queue(found, call)
+        elif found is None:
+            switch.end_outside(outside, "NO_ROUTE_DESTINATION")
+        elif not self._ring(found, call, call_id, variables):
             switch.end_outside(outside, "USER_NOT_REGISTERED")
         return call
 

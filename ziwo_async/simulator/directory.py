@@ -79,6 +79,18 @@ class Directory:
         """The number with that DID."""
         return self._numbers.get(did)
 
+    def require_number(self, number: SimNumber | str) -> SimNumber:
+        """The number, or the one with that DID.
+
+        Raises:
+            SimulatorError: There is none.
+        """
+        found = self._numbers.get(number) if isinstance(number, str) else number
+        if found is None:
+            known = ", ".join(self._numbers) or "none"
+            raise SimulatorError(f"the contact centre has no number {number!r}; it has: {known}")
+        return found
+
     def did_of(self, link: SimQueue | None = None) -> str:
         """A number that leads to a queue; else the first one, or `caller_id` when there is none."""
         for number in self._numbers.values():

@@ -49,6 +49,7 @@ class Cdr:
         recording_seconds: Length of the recording; None: there is none.
         recording_ready: The recording can be fetched.
         transferred: It went from one agent to another after somebody had talked.
+        position: The number outside that answered a call of ours; None: an agent's position, if any.
         tags: Names of tags.
         notes: Texts of notes.
         deleted: The API does not know it any more.
@@ -76,6 +77,7 @@ class Cdr:
     recording_seconds: float | None
     recording_ready: bool
     transferred: bool = False
+    position: str | None = None
     tags: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     deleted: bool = False

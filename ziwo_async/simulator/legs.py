@@ -6,6 +6,7 @@ Caller and callee are the server's words: for a leg on which the server rings th
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -124,6 +125,7 @@ class Outside:
 
     Attributes:
         service: An application: it answers by itself and is no bridge (no `verto.display`, cannot be transferred).
+        on_end: Called with the cause when it has ended.
     """
 
     uuid: str
@@ -137,6 +139,7 @@ class Outside:
     ended: bool = False
     cause: str = ""
     tried: list[SimAgent] = field(default_factory=list["SimAgent"])
+    on_end: Callable[[str], None] | None = None
     timers: list[Timer] = field(default_factory=list["Timer"])
 
     def stop_timers(self) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .calls import SimCall
+    from .numbers import SimNumber
     from .queues import SimQueue
     from .world import World
 
@@ -297,7 +298,7 @@ class SimCustomer:
 
     async def dials(
         self,
-        target: SimAgent | SimQueue,
+        target: SimAgent | SimQueue | SimNumber | str,
         headers: Mapping[str, str] | None = None,
         *,
         ring_timeout: float | None = None,
@@ -305,16 +306,23 @@ class SimCustomer:
         variables: Mapping[str, str] | None = None,
         did: str | None = None,
     ) -> SimCall:
-        """Call an agent or a queue; returns when `verto.invite` is queued (or the call waits, or has failed).
+        """Call an agent, a queue or a number; returns when `verto.invite` is queued (or the call waits, or has failed).
 
         Args:
-            target: Who is called. An agent without a socket: the call has ended with USER_NOT_REGISTERED.
+            target: Who is called. An agent without a socket: the call has ended with USER_NOT_REGISTERED. A number of
+                the contact centre leads to what it is linked to: a queue, or a call tracker whose service is asked (see
+                `SimCall.tracked`); one that is linked to nothing ends with NO_ROUTE_DESTINATION.
             headers: `verto_h_*` headers of the agent's leg, beside the two that ZIWO's calls always carry
                 (`verto_h_primaryCallID`, `verto_h_originalCallerIdNumber`), which they can overwrite.
-            ring_timeout: Seconds until NO_ANSWER; None: `ServerOptions.ring_timeout`.
-            call_id: The agent leg's uuid; None: a new one.
+            ring_timeout: Seconds until NO_ANSWER; None: `ServerOptions.ring_timeout`. A tracker's rule that has a time
+                of its own goes by that.
+            call_id: The (first) agent leg's uuid; None: a new one.
             variables: Channel variables of the agent's leg (`verto_svar_*` are shown to the client).
-            did: The number that was dialled, for the call's record; None: one that leads to the target.
+            did: The number that was dialled, for the call's record; None: one that leads to the target. Means nothing
+                where the target is a number.
+
+        Raises:
+            SimulatorError: The contact centre has no such number, or a header is no `verto_h_*`.
         """
         return self._world.running().commands.customer_dials(
             self,

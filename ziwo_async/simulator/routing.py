@@ -28,6 +28,7 @@ class Hunt:
         origin: Who calls; None when the server itself does (`originate`).
         legs: The ringing legs, those of the newest socket first.
         joins: Who is connected instead of the origin (attended transfer to a ringing agent, s12).
+        on_answer: Called when an agent has answered.
     """
 
     def __init__(self, switch: Switch, origin: FarEnd | None, ring_timeout: float) -> None:
@@ -81,6 +82,8 @@ class Hunt:
         self._switch.connect(origin, winner)
         if isinstance(origin, Outside):
             arm_hang_up(self._switch, origin)
+        if self.on_answer is not None:
+            self.on_answer()
 
     def _finish(self) -> None:
         self.over = True

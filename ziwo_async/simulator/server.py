@@ -11,6 +11,7 @@ from .call_log import CallLog
 from .clock import Clock
 from .commands import Commands
 from .faults import Faults
+from .hooks import Hooks
 from .journal import Journal
 from .live import LiveServer
 from .options import ServerOptions
@@ -29,7 +30,7 @@ class Simulator:
     """A contact centre on loopback: REST over HTTP, Verto over a websocket, and the live socket on the REST port.
 
     Use it as `async with Simulator(world) as sim:`. It runs in the caller's event loop, starts no task of its own
-    for Verto, and when it closes every socket is reset and every timer cancelled.
+    for Verto, and when it closes every socket is reset and every timer and request of a hook cancelled.
 
     Args:
         world: Who exists. A world is served by one simulator at a time.
@@ -55,6 +56,7 @@ class Simulator:
         call_log: Makes the history out of the calls.
         live: The live socket.
         rtp: The media of the channels; None without `media`.
+        hooks: The requests to services of call trackers, and the CDR web hook.
         commands: What the back end can make the switch do.
 
     Raises:
@@ -102,7 +104,8 @@ class Simulator:
         self.live.user_of = self.rest.user_of
         self.rest.live = self.live if live else None
         self.faults = Faults(self.verto, self.rest, self.live)
-        self.commands = Commands(self.world, self.switch, router, self.verto)
+        self.hooks = Hooks(self.world, self.switch, router, self.clock)
+        self.commands = Commands(self.world, self.switch, router, self.verto, self.hooks)
         self.verto.switch = self.switch
         self.verto.router = router
         self.verto.faults = self.faults
@@ -134,6 +137,7 @@ class Simulator:
         self.world.open(self)
         try:
             self.live.hub.open()
+            self.hooks.open()
             await self.switch.media.open()
             self._verto_port = await self.verto.listen(self._host, self._verto_port)
             self.rest.verto_port = self._verto_port
@@ -153,6 +157,7 @@ class Simulator:
 
     async def _close(self) -> None:
         self.live.close()
+        self.hooks.stop()
         self.clock.close()
         self.switch.close()
         self.call_log.close()
@@ -162,3 +167,4 @@ class Simulator:
             stack.push_async_callback(self.switch.media.close)
             stack.push_async_callback(self.rest.close)
             stack.push_async_callback(self.verto.close)
+            stack.push_async_callback(self.hooks.close)

@@ -257,6 +257,8 @@ class Switch:
         if leg is not None:
             leg.other = None
             self.end(leg, cause)
+        if outside.on_end is not None:
+            outside.on_end(cause)
         self.watch.poke()
 
     # ---- sockets come and go ---------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..verto.frames import JsonObject
 from .problems import SimulatorError
 
 __all__ = ["SimTracker", "TrackerLog", "Trackers"]
@@ -67,6 +68,7 @@ class TrackerLog:
         kind: Which of the two requests.
         call_id: The call it was about.
         url: Where it went, without user and password.
+        request: The fields of the request.
         status: The HTTP status; None: there was no answer.
         error: Why there was none; empty when there was.
         at: Seconds since the epoch.
@@ -80,6 +82,7 @@ class TrackerLog:
     url: str
     status: int | None
     error: str
+    request: JsonObject = field(repr=False)
     at: float
 
 
@@ -158,6 +161,7 @@ class Trackers:
         url: str,
         status: int | None,
         error: str,
+        request: JsonObject | None = None,
     ) -> None:
         """Note a request to the service of a tracker."""
         self._last_log += 1
@@ -171,6 +175,7 @@ class Trackers:
                 url=url,
                 status=status,
                 error=error,
+                request=request or {},
                 at=self._now(),
             )
         )

@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from .directory import Directory
+from .numbers import SimNumber
 from .people import RIGHTS, SimAgent, SimCustomer
 from .problems import NotRunning, SimulatorError, UnknownAgent
 from .queues import SimQueue
+from .trackers import SimTracker
 
 if TYPE_CHECKING:
     from .calls import CallDirection, SimCall
@@ -227,6 +229,14 @@ class World(Directory):
             queue.agents = list(agents)
         self.watch.poke()
         return queue
+
+    def linked(self, number: SimNumber) -> SimQueue | SimTracker | None:
+        """What a number leads to; None: nothing, or something that is not there any more."""
+        if number.link_type == "queue":
+            return self._queues.get(number.link_name)
+        if number.link_type == "callTracker":
+            return next((tracker for tracker in self.trackers if tracker.name == number.link_name), None)
+        return None
 
     @property
     def queues(self) -> tuple[SimQueue, ...]:

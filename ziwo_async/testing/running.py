@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..simulator import Faults, Journal, Simulator, World
+from ..simulator import Faults, Hooks, Journal, Simulator, World
 
 __all__ = ["RunningWorld"]
 
@@ -19,6 +19,11 @@ class RunningWorld(World):
     def faults(self) -> Faults:
         """The server's faults to order, such as `await world.faults.cut_phone_socket()`."""
         return self.simulator.faults
+
+    @property
+    def hooks(self) -> Hooks:
+        """The requests to the services of call trackers, and the CDR web hook: `await world.hooks.of(call, "end")`."""
+        return self.simulator.hooks
 
     @property
     def journal(self) -> Journal:

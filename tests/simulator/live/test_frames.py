@@ -279,4 +279,4 @@ async def test_the_simulator_closes_with_clients_of_both_carriers(world: World) 
         assert (await ws.receive(WAIT)).type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR)
         assert sim.live.connections == ()
         assert world.watch.listeners == []
-        assert world.history.listeners == []
+    assert world.history.listeners == []

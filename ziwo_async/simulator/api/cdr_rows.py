@@ -13,9 +13,19 @@ if TYPE_CHECKING:
     from ..people import SimAgent
     from ..world import World
 
-__all__ = ["cdr", "live_call"]
+__all__ = ["cdr", "disposition", "live_call", "position"]
 
 _DISPOSITIONS = {"answered": "ANSWER", "no-answer": "NOANSWER", "cancel": "CANCEL", "busy": "BUSY"}
+
+
+def disposition(record: Cdr) -> str:
+    """The result in the switch's words."""
+    return _DISPOSITIONS.get(record.result, "FAILED")
+
+
+def position(record: Cdr) -> str | None:
+    """What answered, or rang last: an agent's web phone, or a number outside."""
+    return record.position or (None if record.agent is None else record.agent.position)
 
 
 def cdr(record: Cdr, world: World, datasets: Collection[str] = ()) -> JsonObject:
@@ -31,7 +41,7 @@ def cdr(record: Cdr, world: World, datasets: Collection[str] = ()) -> JsonObject
         "callID": record.call_id,
         "direction": record.direction,
         "result": record.result,
-        "disposition": _DISPOSITIONS.get(record.result, "FAILED"),
+        "disposition": disposition(record),
         "hangupCause": record.cause,
         "hangupBy": record.hung_up_by,
         **_times(record),
@@ -118,7 +128,7 @@ def _parties(record: Cdr, world: World) -> JsonObject:
         "agentCCLogin": "unknown" if agent is None else agent.ccLogin,
         "agentRingStartedAt": rang,
         "agentRingStartDateTime": rang,
-        "position": None if agent is None else agent.position,
+        "position": position(record),
         "positionId": None if agent is None else agent.id,
         "otherSideUserId": _other_side(record),
         "customerId": _customer_id(record, world),

@@ -197,6 +197,7 @@ def tracker_log(found: TrackerLog) -> JsonObject:
         "url": found.url,
         "status": found.status,
         "error": found.error or None,
+        "request": found.request,
         "createdAt": iso(found.at),
     }
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address
-from typing import TYPE_CHECKING, Literal
-
-import aiohttp
-from yarl import URL
+from typing import TYPE_CHECKING
 
 from ...verto.frames import JsonObject
 from ..problems import SimulatorError
@@ -14,15 +10,13 @@ from . import rows
 from .ask import Ask, Handler, Route
 from .directory import admin_page
 from .envelopes import Page, Refused
-from .tracker_calls import end_request, start_rules
+from .tracker_calls import start_rules
 
 if TYPE_CHECKING:
+    from ..hooks import HookRequest
     from ..trackers import SimTracker
 
 __all__ = ["ROUTES"]
-
-_DUMMY_DID = "061234567"
-_TIME_LIMIT = 10.0
 
 
 async def list_all(ask: Ask) -> Page | JsonObject:
@@ -108,64 +102,18 @@ def _tracker(ask: Ask, *, by_name: bool = True) -> SimTracker:
 async def test(ask: Ask) -> JsonObject:
     """Ask the tracker's services as a dummy call would; no source shows the answer's fields, these are our own.
 
-    Only services on this machine are called: others are said to be `tried: false`.
+    Only services on this machine are called, unless `Hooks.allowed_hosts` has others: the rest is `tried: false`.
     """
     tracker = _tracker(ask, by_name=False)
     call_id = ask.world.history.new_call_id()
-    form = aiohttp.FormData({"didCalled": _DUMMY_DID}, default_to_multipart=True)
-    start = await _request(ask, tracker, "start", call_id, data=form)
-    end = await _request(
-        ask, tracker, "end", call_id, json=end_request(call_id, _DUMMY_DID, tracker.name, ask.world.now())
-    )
-    return {"callID": call_id, "startCall": start, "endCall": end}
+    hooks = ask.world.running().hooks
+    (start,) = await hooks.send("start", tracker, call_id=call_id)
+    (end,) = await hooks.send("end", tracker, call_id=call_id)
+    return {"callID": call_id, "startCall": _outcome(start), "endCall": _outcome(end)}
 
 
-async def _request(
-    ask: Ask,
-    tracker: SimTracker,
-    kind: Literal["start", "end"],
-    call_id: str,
-    *,
-    data: aiohttp.FormData | None = None,
-    json: JsonObject | None = None,
-) -> JsonObject:
-    text = tracker.text(f"{kind}RequestURL")
-    if text is None:
-        return {"tried": False, "status": None, "error": "No URL is set"}
-    status, problem = None, ""
-    try:
-        url = URL(text)
-        shown = str(url.with_user(None))
-    except ValueError:
-        return {"tried": False, "status": None, "error": "The URL is not valid"}
-    if not _is_here(url):
-        return {"tried": False, "status": None, "error": "Only services on this machine are called"}
-    key = tracker.text(f"{kind}RequestAPIKey")
-    limit = tracker.seconds(f"{kind}RequestTimeout")
-    timeout = aiohttp.ClientTimeout(total=_TIME_LIMIT if limit is None else limit)
-    try:
-        async with (
-            aiohttp.ClientSession(timeout=timeout, headers={} if key is None else {"X-API-KEY": key}) as session,
-            session.post(url, data=data, json=json, allow_redirects=False) as response,
-        ):
-            status = response.status
-            await response.content.read(1)
-    except TimeoutError:
-        problem = "No answer in time"
-    except aiohttp.ClientError as error:
-        problem = type(error).__name__
-    ask.world.trackers.log(tracker, kind, call_id=call_id, url=shown, status=status, error=problem)
-    return {"tried": True, "status": status, "error": problem or None}
-
-
-def _is_here(url: URL) -> bool:
-    """Whether the host is this machine; no name is looked up."""
-    if url.scheme not in ("http", "https") or url.host is None:
-        return False
-    try:
-        return url.host == "localhost" or ip_address(url.host).is_loopback
-    except ValueError:
-        return False
+def _outcome(done: HookRequest) -> JsonObject:
+    return {"tried": done.tried, "status": done.status, "error": done.error or None}
 
 
 # ---- ZIWO's demonstration of the services --------------------------------------------------------------------
