@@ -13,6 +13,7 @@ from .dial import dial
 from .directories import agents, numbers, queues
 from .doctor import doctor
 from .eavesdrop import eavesdrop
+from .embed import embed
 from .flow import flow
 from .history import history
 from .listen import listen
@@ -55,6 +56,7 @@ for _panel, _commands in (
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
 app.add_typer(demo, name="demo", rich_help_panel=_START)
+app.add_typer(embed, name="embed", rich_help_panel=_START)
 app.add_typer(live, name="live", rich_help_panel=_CENTRE)
 app.add_typer(recording, name="recording", rich_help_panel=_CENTRE)
 app.add_typer(trackers, name="trackers", rich_help_panel=_CENTRE)
