@@ -19,7 +19,7 @@ from ziwo_async.testing import ServedWorld, serve
 
 T = TypeVar("T")
 PASSWORD = "canary-password-5555"
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 class Centre:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ZIWO = (sys.executable, "-m", "ziwo_async.cli")
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -92,6 +92,11 @@ class Program:
         await self.ends()
 
 
+def _interruptible() -> None:
+    # A shell's background job ignores the interrupt, and its children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @asynccontextmanager
 async def program(
     *command: str | Path,
@@ -108,6 +113,7 @@ async def program(
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            preexec_fn=_interruptible,
         )
     )
     try:

@@ -18,7 +18,7 @@ __all__ = ["AGENT", "CUSTOMER", "TIP", "conversation", "eavesdrop_call", "make_t
 CUSTOMER, AGENT, TIP = 500, 700, 900
 """What the parties and the file sound like, in Hz."""
 NUMBER = "+97150000000"
-PATIENCE = 20.0
+PATIENCE = 40.0
 _RATE = 16_000
 
 

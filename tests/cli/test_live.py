@@ -19,7 +19,7 @@ from .kit import ZIWO, Program, program
 from .terminal import on_a_terminal
 
 CUSTOMER = "+97150000000"
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 def set_status(centre: Centre, status: str) -> None:

@@ -26,7 +26,7 @@ from .things import CALLS, CUSTOMER, SETTINGS, THINGS, make, words
 pytest_plugins = ["pytester"]
 
 BLOCKS = [block for block in all_blocks() if block.language in {"python", "py", "pycon"}]
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 def of(kind: str) -> pytest.MarkDecorator:

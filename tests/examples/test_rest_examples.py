@@ -16,7 +16,7 @@ from .account import login
 
 EXAMPLES = ROOT / "examples"
 CUSTOMER = "+97150000000"
-PATIENCE = 20.0
+PATIENCE = 40.0
 
 
 # --- missed_calls.py ------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -34,7 +35,7 @@ from ziwo_async.simulator import ServerOptions, SimAgent, SimCall, SimCustomer, 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
-LIMIT = 5.0
+LIMIT = 20.0
 """No wait in these tests is longer."""
 
 QUICK_SERVER = ServerOptions(
@@ -46,7 +47,7 @@ QUICK_SERVER = ServerOptions(
     dial_poll=0.01,
     close_timeout=0.2,
 )
-QUICK = Timeouts(connect=2.0, request=2.0, login=2.0, verto_request=2.0, close=1.0)
+QUICK = Timeouts(connect=10.0, request=10.0, login=10.0, verto_request=10.0, close=1.0)
 AGAIN_AT_ONCE = ReconnectPolicy(base=0.004, cap=0.02, stable_after=0.5, blocked_first=0.01, blocked_longest=0.1)
 HURRY = 10_000
 """Logins a second: no test waits for its turn, unless it is about that."""
@@ -67,6 +68,11 @@ async def until(look: Callable[[], object], what: str = "", seconds: float = LIM
                 await asyncio.sleep(0.001)
     except TimeoutError:
         raise AssertionError(f"still not so after {seconds} s: {what or look}") from None
+
+
+def hasty(phone: Phone, **limits: float) -> None:
+    """Give a phone that is connected shorter time limits: only what comes now is to fail by them."""
+    phone._core.timeouts = replace(phone._core.timeouts, **limits)
 
 
 class Seen:

@@ -17,21 +17,22 @@ from ziwo_async import (
     Ringing,
     SessionClosed,
     SessionRestored,
-    Timeouts,
     WrongState,
 )
 from ziwo_async.phone.media import NullMedia
 
-from .kit import CUSTOMER, Desk, Line, Rogue, Rogues, until, within
+from .kit import CUSTOMER, Desk, Line, Rogue, Rogues, hasty, until, within
 from .test_recovery import params_of
 
-HASTY = Timeouts(connect=2, request=2, login=2, verto_request=0.05, close=1)
+SOON = 0.3
+"""Seconds until a reply that was dropped is given up."""
 
 
 async def test_a_lost_reply_to_an_attach_does_not_leave_the_call_recovering(desk: Desk) -> None:
-    phone = desk.phone(timeouts=HASTY)
+    phone = desk.phone()
     await phone.start()
     _, call = await desk.talks(phone)
+    hasty(phone, verto_request=SOON)
     desk.sim.faults.drop_next("verto.attach")
     await desk.sim.faults.cut_phone_socket(desk.agent)
     await desk.seen.wait(SessionRestored)
@@ -40,9 +41,10 @@ async def test_a_lost_reply_to_an_attach_does_not_leave_the_call_recovering(desk
 
 
 async def test_a_lost_reply_to_hold_does_not_leave_the_two_sides_with_different_states(desk: Desk) -> None:
-    phone = desk.phone(timeouts=HASTY)
+    phone = desk.phone()
     await phone.start()
     there, call = await desk.talks(phone)
+    hasty(phone, verto_request=SOON)
     desk.sim.faults.drop_next("verto.modify")
     with pytest.raises(RequestTimeout):
         await call.hold()
@@ -51,21 +53,23 @@ async def test_a_lost_reply_to_hold_does_not_leave_the_two_sides_with_different_
 
 
 async def test_a_server_that_never_answers_modify_is_asked_once(desk: Desk) -> None:
-    phone = desk.phone(timeouts=HASTY)
+    phone = desk.phone()
     await phone.start()
     _, call = await desk.talks(phone)
+    hasty(phone, verto_request=SOON)
     for _ in range(5):
         desk.sim.faults.drop_next("verto.modify", executed=False)
     with pytest.raises(RequestTimeout):
         await call.hold()
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(2 * SOON)
     assert [frame["params"]["action"] for frame in desk.frames("verto.modify")] == ["hold", "status"]
 
 
 async def test_a_lost_reply_to_an_answer_does_not_leave_the_call_answering(desk: Desk) -> None:
-    phone = desk.phone(timeouts=HASTY)
+    phone = desk.phone()
     await phone.start()
     there, call = await desk.rings(phone)
+    hasty(phone, verto_request=SOON)
     desk.sim.faults.drop_next("verto.answer")
     with pytest.raises(RequestTimeout):
         await call.answer()

@@ -26,7 +26,7 @@ from ziwo_async import (
     check_flow,
 )
 
-from .kit import CUSTOMER, Desk, until, within
+from .kit import CUSTOMER, Desk, hasty, until, within
 
 
 async def test_an_outbound_call_with_early_media_goes_through_the_documented_states(
@@ -382,7 +382,7 @@ async def test_a_bye_that_is_never_confirmed_still_ends_the_call(desk: Desk) -> 
     phone = desk.phone()
     await phone.start()
     _, call = await desk.talks(phone)
-    phone._core.timeouts = type(phone._core.timeouts)(close=0.02)
+    hasty(phone, close=0.02)
     desk.sim.faults.drop_next("verto.bye")
     await within(call.hangup())
     assert call.is_over

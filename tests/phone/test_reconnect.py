@@ -29,7 +29,6 @@ from ziwo_async import (
     SessionReady,
     SessionRestored,
     SessionTakenOver,
-    Timeouts,
     UnknownFrame,
 )
 from ziwo_async.dispatch.backoff import Backoff
@@ -45,6 +44,7 @@ from .kit import (
     Rogue,
     Rogues,
     account_of,
+    hasty,
     ready_then_rest,
     until,
     within,
@@ -202,10 +202,11 @@ async def test_a_hangup_that_waits_when_the_connection_goes_ends_the_call(desk: 
 
 
 async def test_a_request_has_a_time_limit_and_its_late_reply_is_harmless(desk: Desk) -> None:
-    phone = desk.phone(timeouts=Timeouts(verto_request=0.02, close=0.5))
+    phone = desk.phone()
     await phone.start()
     _, call = await desk.talks(phone)
     desk.sim.faults.delay_replies(0.06)
+    hasty(phone, verto_request=0.02)
     with pytest.raises(RequestTimeout, match=f"did not answer verto.modify of call {call.id} within 0.02 s"):
         await call.hold()
     with pytest.raises(RequestTimeout, match=r"verto\.ping within"):
@@ -213,6 +214,7 @@ async def test_a_request_has_a_time_limit_and_its_late_reply_is_harmless(desk: D
     # The late reply of the hold still moves the call it is about; neither is told as unknown.
     await until(lambda: call.state is DialogState.HELD)
     desk.sim.faults.delay_replies(0)
+    hasty(phone, verto_request=10.0)
     await within(phone.request("verto.subscribe", {"eventChannel": "presence"}))
     assert desk.seen.of(UnknownFrame) == []
     await until(lambda: not phone._core.session.open_requests)
@@ -220,8 +222,9 @@ async def test_a_request_has_a_time_limit_and_its_late_reply_is_harmless(desk: D
 
 async def test_a_dial_without_an_answer_is_hung_up_behind(desk: Desk) -> None:
     desk.customer.never_answers()
-    phone = desk.phone(timeouts=Timeouts(verto_request=0.02, close=0.5))
+    phone = desk.phone()
     await phone.start()
+    hasty(phone, verto_request=0.02)
     desk.sim.faults.drop_next("verto.invite")
     with pytest.raises(RequestTimeout, match=r"verto\.invite"):
         await phone.dial(CUSTOMER)

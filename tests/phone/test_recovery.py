@@ -22,13 +22,12 @@ from ziwo_async import (
     SessionClosed,
     SessionLost,
     SessionRestored,
-    Timeouts,
 )
 from ziwo_async.dispatch.backoff import Backoff
 from ziwo_async.phone.clockwatch import ClockWatch
 from ziwo_async.phone.connection import Socket, open_socket
 
-from .kit import AGAIN_AT_ONCE, Desk, Line, Rogue, Rogues, until, within
+from .kit import AGAIN_AT_ONCE, Desk, Line, Rogue, Rogues, hasty, until, within
 
 SDP = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 8\r\n"
 GONE = {"error": {"message": "CALL DOES NOT EXIST", "code": -32002}}
@@ -263,10 +262,10 @@ async def test_a_rejected_address_is_final(desk: Desk) -> None:
 
 
 async def test_a_request_without_an_answer_makes_the_phone_look_for_a_sign_of_life(desk: Desk) -> None:
-    timeouts = Timeouts(connect=2, request=2, login=2, verto_request=0.05, close=1)
-    phone = desk.phone(timeouts=timeouts, liveness=Liveness(silence=60, reply=0.1, tick=60))
+    phone = desk.phone(liveness=Liveness(silence=60, reply=0.1, tick=60))
     await phone.start()
     _, call = await desk.talks(phone)
+    hasty(phone, verto_request=0.05)
     await desk.sim.faults.half_open(desk.agent)
     with pytest.raises(RequestTimeout):
         await call.dtmf("1")

@@ -23,7 +23,7 @@ from ziwo_async import (
 from ziwo_async.simulator import SimCall
 from ziwo_async.testing import ServedWorld, serve
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 _T = TypeVar("_T")
 
 

@@ -43,7 +43,7 @@ from ziwo_async.rest.models.eavesdrop import EavesdropCall
 from ziwo_async.simulator import SimCall
 from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 
-PATIENCE = 10.0
+PATIENCE = 30.0
 PATH = "/live/calls/eavesdrop/5555"
 _T = TypeVar("_T")
 
