@@ -3,41 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import ClientError, StreamReader, web
+from multidict import CIMultiDict
 
 from .request import HookRequest, HookResponse, Refused
 
-__all__ = ["routes"]
+__all__ = ["route"]
 
 
-def routes(
-    handle: Callable[[HookRequest], Awaitable[HookResponse]], paths: Sequence[str], *, skip: int
-) -> list[web.RouteDef]:
-    """Give a route for each path. For other methods than POST aiohttp itself answers.
+def route(handle: Callable[[HookRequest], Awaitable[HookResponse]], path: str, name: str) -> web.RouteDef:
+    """Give the route of a hook. For other methods than POST aiohttp itself answers.
 
     Args:
         handle: Answers a request.
-        paths: The paths, prefix included.
-        skip: The length of the prefix.
+        path: The path, prefix included.
+        name: The path without the prefix.
     """
 
     async def answer(request: web.Request) -> web.Response:
         content = request.content
         response = await handle(
             HookRequest(
-                method=request.method,
-                path=request.path[skip:],
-                headers=request.raw_headers,
-                chunks=_chunks(content),
+                request.method,
+                name,
+                request.raw_headers,
+                _chunks(content),
                 whole=content.read_nowait() if content.is_eof() and content.exception() is None else None,
                 arrived=asyncio.get_running_loop().time(),
             )
         )
-        return web.Response(status=response.status, body=response.body, headers=response.headers)
+        made = web.Response(status=response.status, body=response.body, headers=CIMultiDict(response.headers))
+        if "Connection" in made.headers:
+            made.force_close()
+        return made
 
-    return [web.post(path, answer) for path in paths]
+    return web.post(path, answer)
 
 
 async def _chunks(content: StreamReader) -> AsyncIterator[bytes]:

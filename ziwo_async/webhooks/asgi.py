@@ -55,15 +55,18 @@ class AsgiApp:
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         pairs = cast("Iterable[tuple[bytes, bytes]]", scope["headers"])
         request = HookRequest(
-            method=str(scope["method"]),
-            path=self._path_of(scope),
-            headers=[(bytes(name), bytes(value)) for name, value in pairs],
-            chunks=_chunks(receive),
+            str(scope["method"]),
+            self._path_of(scope),
+            [(bytes(name), bytes(value)) for name, value in pairs],
+            _chunks(receive),
             whole=None,
             arrived=asyncio.get_running_loop().time(),
         )
         response = await self._handle(request)
         fields = [(name.lower().encode(), value.encode()) for name, value in response.headers]
+        if str(scope.get("http_version", "1.1")) >= "2":
+            # There a connection carries other requests too, and the header is forbidden.
+            fields = [field for field in fields if field[0] != b"connection"]
         fields.append((b"content-length", b"%d" % len(response.body)))
         await send({"type": "http.response.start", "status": response.status, "headers": fields})
         await send({"type": "http.response.body", "body": response.body})

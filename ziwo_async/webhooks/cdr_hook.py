@@ -11,7 +11,7 @@ from ..errors import HandlerRejected
 from .handler import Handler
 from .models import EndCall
 from .once import OnceStore
-from .request import HookResponse, Refused, success
+from .request import HookResponse, Refused
 from .service import HookService, check_path
 
 __all__ = ["CdrHandler", "CdrHook"]
@@ -81,7 +81,7 @@ class CdrHook(HookService):
         """
         if self._on_cdr is not None:
             raise HandlerRejected("there is a handler of CDRs already")
-        self._on_cdr = Handler(function, self._threads, arguments=2)
+        self._on_cdr = self._register(function, arguments=2)
         return function
 
     async def _cdr(self, fields: dict[str, JsonValue], arrived: float) -> HookResponse:
@@ -90,7 +90,4 @@ class CdrHook(HookService):
         if not isinstance(action, str) or not 0 < len(action) <= _LONGEST_ACTION or not isinstance(content, dict):
             raise Refused(400)
         cdr = self._read(EndCall, content)
-        handler = self._on_cdr
-        if handler is None:
-            return success({})
-        return await self._run_once(f"cdr:{action}:{cdr.key}", lambda: handler(cdr, action), threaded=handler.threaded)
+        return await self._run_once(f"cdr:{action}:{cdr.key}", self._on_cdr, cdr, action)

@@ -19,7 +19,7 @@ _MOST_THREADS = 32
 
 
 class Threads:
-    """The threads of one service: its handlers cannot take those of the program, nor the other way round."""
+    """The threads of one handler: it cannot take those of another or of the program, nor the other way round."""
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
@@ -36,7 +36,7 @@ class Threads:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_MOST_THREADS, "ziwo-webhook")
         context = contextvars.copy_context()
-        return await asyncio.wrap_future(self._pool.submit(context.run, functools.partial(function, *args)))
+        return await asyncio.wrap_future(self._pool.submit(context.run, _call, function, args))
 
     def close(self) -> None:
         """Let the threads end after what they do now. What comes later gets new ones."""
@@ -53,12 +53,11 @@ class Handler(Generic[_R]):
         threaded: Whether it runs in a thread, and therefore cannot be cancelled.
     """
 
-    def __init__(self, function: Callable[..., object], threads: Threads, *, arguments: int) -> None:
+    def __init__(self, function: Callable[..., object], *, arguments: int) -> None:
         """Check a function.
 
         Args:
             function: The function.
-            threads: Where it runs if it is not async.
             arguments: How many arguments it gets.
 
         Raises:
@@ -74,7 +73,7 @@ class Handler(Generic[_R]):
         except ValueError:  # some built-in functions have no signature
             pass
         self._function = function
-        self._threads = threads
+        self._threads = Threads()
         self.threaded = not _is_async(function)
 
     async def __call__(self, *args: object) -> _R:
@@ -83,10 +82,18 @@ class Handler(Generic[_R]):
         Args:
             args: Its arguments.
         """
-        found = await self._threads.run(self._function, *args) if self.threaded else self._function(*args)
-        while inspect.isawaitable(found):
-            found = await cast("Awaitable[object]", found)
+        try:
+            found = await self._threads.run(self._function, *args) if self.threaded else self._function(*args)
+            while inspect.isawaitable(found):
+                found = await cast("Awaitable[object]", found)
+        except SystemExit:
+            # It would end the server, and with it every other call.
+            raise RuntimeError("it wanted to end the program") from None
         return cast("_R", found)
+
+    def close(self) -> None:
+        """Let its threads end."""
+        self._threads.close()
 
 
 class Strays:
@@ -165,6 +172,14 @@ def result_of(task: asyncio.Task[_R]) -> _R:
     if task.cancelled():
         raise RuntimeError("it was cancelled from inside")
     return task.result()
+
+
+def _call(function: Callable[..., _R], args: tuple[object, ...]) -> _R:
+    try:
+        return function(*args)
+    except StopIteration:
+        # asyncio cannot carry it from a thread to who waits, who would then wait forever.
+        raise RuntimeError("it raised StopIteration") from None
 
 
 def _is_async(function: Callable[..., object]) -> bool:

@@ -12,6 +12,7 @@ from pydantic_core import to_json
 __all__ = ["Headers", "HookRequest", "HookResponse", "Refused", "failure", "read_body", "success"]
 
 Headers = Sequence[tuple[bytes, bytes]]
+_WANTED = frozenset({b"x-api-key", b"content-type", b"content-encoding", b"content-length"})
 _MESSAGES = {
     400: "the request is malformed",
     401: "unauthorized",
@@ -27,45 +28,68 @@ _FIXED = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 _MORE: dict[int, tuple[tuple[str, str], ...]] = {
     401: (("WWW-Authenticate", "X-API-Key"),),
     405: (("Allow", "POST"),),
-    408: (("Connection", "close"),),
-    413: (("Connection", "close"),),
     503: (("Retry-After", "5"),),
 }
+# Of these the body may not have been read, and nobody waits for the rest of it.
+_CLOSE = (("Connection", "close"),)
 
 
-@dataclass(slots=True)
 class HookRequest:
     """A request whose headers have come.
 
     Attributes:
         method: In capitals.
         path: Without prefix and query.
-        headers: Names and values as they came.
         chunks: The body, as it comes.
         whole: The body, when all of it has come already.
         arrived: When (the event loop's clock).
+        keys: The values of each `X-API-Key`.
     """
 
-    method: str
-    path: str
-    headers: Headers
-    chunks: AsyncIterator[bytes]
-    whole: bytes | None
-    arrived: float
+    __slots__ = ("_fields", "arrived", "chunks", "keys", "method", "path", "whole")
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        headers: Headers,
+        chunks: AsyncIterator[bytes],
+        *,
+        whole: bytes | None,
+        arrived: float,
+    ) -> None:
+        """Make it.
+
+        Args:
+            method: In capitals.
+            path: Without prefix and query.
+            headers: Names and values as they came.
+            chunks: The body, as it comes.
+            whole: The body, when all of it has come already.
+            arrived: When (the event loop's clock).
+        """
+        self.method = method
+        self.path = path
+        self.chunks = chunks
+        self.whole = whole
+        self.arrived = arrived
+        found = [(name, value.strip(b" \t")) for key, value in headers if (name := key.lower()) in _WANTED]
+        self.keys = [value for name, value in found if name == b"x-api-key"]
+        self._fields = found
 
     def header(self, name: bytes) -> bytes | None:
         """Give the value of a header, or None.
 
         Args:
-            name: In small letters.
+            name: `content-type`, `content-encoding` or `content-length`.
 
         Raises:
             Refused: There are several, which senders and receivers could read differently.
         """
-        found = [value for key, value in self.headers if len(key) == len(name) and key.lower() == name]
-        if len(found) > 1:
+        values = [value for key, value in self._fields if key == name]
+        if len(values) > 1:
             raise Refused(400)
-        return found[0].strip(b" \t") if found else None
+        return values[0] if values else None
 
 
 @dataclass(slots=True)
@@ -111,7 +135,7 @@ def failure(status: int) -> HookResponse:
         status: The HTTP status.
     """
     body = {"result": False, "content": {}, "info": {}, "error": {"message": _MESSAGES[status]}}
-    return HookResponse(status, to_json(body), (*_FIXED, *_MORE.get(status, ())))
+    return HookResponse(status, to_json(body), (*_FIXED, *_MORE.get(status, ()), *(_CLOSE if status < 500 else ())))
 
 
 async def read_body(request: HookRequest, *, limit: int, timeout: float) -> bytes:

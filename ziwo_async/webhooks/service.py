@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pydantic import JsonValue, SecretStr
@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..models.base import Model, read
 from .body import fields_of
 from .guard import Guard
-from .handler import Strays, Threads
+from .handler import Handler, Strays
 from .once import MemoryOnce, OnceStore
 from .repeats import Outcome, Repeats
 from .request import HookRequest, HookResponse, Refused, failure, read_body, success
@@ -62,8 +62,8 @@ class HookService:
         self._max_body = _positive("max_body", max_body)
         self._read_timeout = _positive("read_timeout", read_timeout)
         self._endpoints: dict[str, Endpoint] = {}
-        self._threads = Threads()
         self._strays = Strays()
+        self._handlers: list[Handler[object]] = []
         self._repeats = Repeats(
             MemoryOnce() if once is None else once,
             self.stats,
@@ -84,9 +84,10 @@ class HookService:
         Raises:
             ConfigError: The prefix is no path.
         """
-        from .aiohttp_routes import routes
+        from .aiohttp_routes import route
 
-        return routes(self.handle, [check_prefix(prefix) + path for path in self._endpoints], skip=len(prefix))
+        before = check_prefix(prefix)
+        return [route(self.handle, before + path, path) for path in self._endpoints]
 
     def asgi(self, prefix: str = "") -> AsgiApp:
         """Give an ASGI application, to be served alone or mounted into another one.
@@ -113,7 +114,7 @@ class HookService:
                 raise Refused(404)
             if request.method != "POST":
                 raise Refused(405)
-            if not self._guard.lets_in(request.headers):
+            if not self._guard.lets_in(request.keys):
                 raise Refused(401)
             body = await read_body(request, limit=self._max_body, timeout=self._read_timeout)
             return await endpoint(fields_of(body, request.header(b"content-type")), request.arrived)
@@ -133,7 +134,8 @@ class HookService:
         left = await self._strays.aclose(_PATIENCE)
         if left:
             _log.error("%d handlers did not end within %s s of being cancelled", left, _PATIENCE)
-        self._threads.close()
+        for handler in self._handlers:
+            handler.close()
 
     def _tell(self, refused: Refused, path: str) -> None:
         if refused.status == 401:
@@ -154,12 +156,15 @@ class HookService:
             raise Refused(400)
         return found
 
-    async def _run_once(
-        self, key: str, handler: Callable[[], Coroutine[object, object, object]] | None, *, threaded: bool
-    ) -> HookResponse:
+    def _register(self, function: Callable[..., object], *, arguments: int) -> Handler[object]:
+        handler = Handler[object](function, arguments=arguments)
+        self._handlers.append(handler)
+        return handler
+
+    async def _run_once(self, key: str, handler: Handler[object] | None, *args: object) -> HookResponse:
         if handler is None:
             return success({})
-        outcome = await self._repeats.run(key, handler, threaded=threaded)
+        outcome = await self._repeats.run(key, lambda: handler(*args), threaded=handler.threaded)
         if outcome is Outcome.DONE:
             return success({})
         return failure(500 if outcome is Outcome.FAILED else 503)

@@ -138,7 +138,7 @@ class TrackerService(HookService):
         """
         if self._on_start is not None:
             raise HandlerRejected("there is a handler of start calls already")
-        self._on_start = Handler(function, self._threads, arguments=1)
+        self._on_start = self._register(function, arguments=1)
         return function
 
     def on_end(self, function: _E) -> _E:
@@ -152,7 +152,7 @@ class TrackerService(HookService):
         """
         if self._on_end is not None:
             raise HandlerRejected("there is a handler of end calls already")
-        self._on_end = Handler(function, self._threads, arguments=1)
+        self._on_end = self._register(function, arguments=1)
         return function
 
     async def decide(self, start: StartCall, *, arrived: float | None = None) -> Decision:
@@ -194,9 +194,11 @@ class TrackerService(HookService):
 
         An ASGI server does this by itself when it ends; with aiohttp it belongs into `app.on_cleanup`.
         """
-        for _, task in self._answers.values():
-            task.cancel()
+        # These end by themselves: they have a deadline.
+        tasks = [task for _, task in self._answers.values() if not task.done()]
         self._answers.clear()
+        if tasks:
+            await asyncio.wait(tasks, timeout=self._deadline)
         await super().aclose()
 
     async def _start(self, fields: dict[str, JsonValue], arrived: float) -> HookResponse:
@@ -231,10 +233,7 @@ class TrackerService(HookService):
     async def _end(self, fields: dict[str, JsonValue], arrived: float) -> HookResponse:
         del arrived
         end = self._read(EndCall, fields)
-        handler = self._on_end
-        if handler is None:
-            return success({})
-        return await self._run_once(f"endCall:{end.key}", lambda: handler(end), threaded=handler.threaded)
+        return await self._run_once(f"endCall:{end.key}", self._on_end, end)
 
 
 def _is_useless(task: asyncio.Task[Decision]) -> bool:
