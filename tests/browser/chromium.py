@@ -97,7 +97,10 @@ class Page:
             "Fetch.fulfillRequest",
             requestId=request,
             responseCode=404 if text is None else 200,
-            responseHeaders=[{"name": "Content-Type", "value": f"{kind}; charset=utf-8"}],
+            responseHeaders=[
+                {"name": "Content-Type", "value": f"{kind}; charset=utf-8"},
+                {"name": "Access-Control-Allow-Origin", "value": "*"},  # scripts that are modules need it
+            ],
             body=base64.b64encode((text or "").encode()).decode(),
         )
 
@@ -187,6 +190,10 @@ class Browser:
         """Open a tab with cookies of its own."""
         context = (await self.call("Target.createBrowserContext"))["browserContextId"]
         self._contexts.append(context)
+        return await self.tab(context)
+
+    async def tab(self, context: str) -> Page:
+        """Open a tab in a context that exists: it shares cookies and storage with the others there."""
         target = await self.call("Target.createTarget", url="about:blank", browserContextId=context)
         attached = await self.call("Target.attachToTarget", targetId=target["targetId"], flatten=True)
         page = self._pages[attached["sessionId"]] = Page(self, attached["sessionId"])
