@@ -186,6 +186,11 @@ class TrackerService(HookService):
         return Decision(self._fallback or Answer(), "fallback", problem, loop.time() - began)
 
     @property
+    def caller_field(self) -> str:
+        """Which field of the start request is the caller's number."""
+        return self._caller_field
+
+    @property
     def _told_instead(self) -> str:
         return "there is no fallback" if self._fallback is None else "the fallback is sent"
 
