@@ -231,11 +231,9 @@ class Hooks:
         tracked = call.tracked = self._tracked[call.primary_call_id] = TrackedCall(self, call, outside, tracker)
         return tracked
 
-    async def ask(self, tracked: TrackedCall) -> HookRequest:
+    async def ask(self, tracked: TrackedCall, variant: Variant) -> HookRequest:
         """Make the startCall of a call; gives what came of it."""
-        variant = self._take("start")
-        if variant.after_end:
-            tracked.held = True
+        if tracked.held:
             limit = tracked.tracker.seconds("startRequestTimeout") or _TIME_LIMIT
             await asyncio.sleep(limit)
             return HookRequest(
@@ -264,13 +262,13 @@ class Hooks:
             fields = end_call(record, tracked.tracker.name, self.world.number(record.did))
             self.spawn(self._end(tracked, fields))
         if self._cdr_service is not None:
-            variant = self._take("cdr")
+            variant = self.take("cdr")
             self.spawn(self._cdr(record.call_id, cdr_hook(record, self.world), variant))
 
     async def _end(self, tracked: TrackedCall, fields: JsonObject) -> None:
         call_id = tracked.call.primary_call_id
         if tracked.tracker.text("endRequestURL") is not None:
-            await self._deliver("end", tracked.tracker, call_id, fields, self._take("end"))
+            await self._deliver("end", tracked.tracker, call_id, fields, self.take("end"))
         if tracked.held:
             await self._start(tracked, Variant(name="late"))
 
@@ -292,7 +290,8 @@ class Hooks:
             self.clock.failures.append(error)
         self.world.watch.poke()
 
-    def _take(self, kind: HookKind) -> Variant:
+    def take(self, kind: HookKind) -> Variant:
+        """What is ordered for the next request of a kind (used by the server)."""
         ordered = self._variants[kind]
         return ordered.popleft() if ordered else PLAIN
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from ..legs import Outside, Party
 from ..people import SimCustomer
+from ..problems import WaitedInVain
 from ..routing import OUTBOUND_NAME, arm_hang_up
 from .answer import BadAnswer, Rule, read_rules
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from ..people import SimAgent
     from ..trackers import SimTracker
     from .hooks import Hooks
+    from .variants import Variant
 
 __all__ = ["Playback", "TrackedCall", "TrackedState", "Tried"]
 
@@ -77,7 +79,8 @@ class TrackedCall:
         playbacks: What the caller heard, oldest first. Nothing sounds.
         rules: What the service wants.
         tried: The rules that were tried, oldest first.
-        problem: Why the service's answer was of no use; empty: it was, or there is none yet.
+        problem: Why the service's answer was of no use; empty: it was of use, or there is none yet.
+        held: The startCall goes out after the endCall (see `late`).
     """
 
     def __init__(self, hooks: Hooks, call: SimCall, outside: Outside, tracker: SimTracker) -> None:
@@ -104,6 +107,22 @@ class TrackedCall:
         """The caller is on the line, and the tracker is not done with the call."""
         return self.state in ("asking", "trying", "voicemail", "failed")
 
+    async def reaches(self, state: TrackedState, timeout: float = 5.0) -> None:
+        """Wait until the call is in a state; at once when it is.
+
+        Raises:
+            WaitedInVain: Not within `timeout` seconds, or it is over and cannot get there any more.
+        """
+
+        def look() -> bool | None:
+            if self.state == state:
+                return True
+            if self.state == "over":
+                raise WaitedInVain(f"{self!r} should become {state}: {self.problem or self.call.cause}")
+            return None
+
+        await self._hooks.world.watch.until(look, timeout, lambda: f"{self!r} is not {state}")
+
     # ---- the service is asked --------------------------------------------------------------------------------
 
     def begin(
@@ -120,10 +139,12 @@ class TrackedCall:
         if self.tracker.blocked:
             self._fail("the tracker is blocked")
         else:
-            self._asking = self._hooks.spawn(self._ask())
+            variant = self._hooks.take("start")
+            self.held = variant.after_end
+            self._asking = self._hooks.spawn(self._ask(variant))
 
-    async def _ask(self) -> None:
-        answer = await self._hooks.ask(self)
+    async def _ask(self, variant: Variant) -> None:
+        answer = await self._hooks.ask(self, variant)
         if self.state != "asking":
             return
         if answer.status is None:
@@ -136,18 +157,19 @@ class TrackedCall:
             return
         self.rules, self._voicemail = found.rules, found.voicemail
         self.state = "trying"
+        self._hooks.world.watch.poke()
         self._next("NO_ROUTE_DESTINATION")
 
     def _play(self, kind: Literal["welcome", "error"]) -> bool:
         file = self.tracker.text(f"{kind}Playback")
         if file is not None:
             self.playbacks.append(Playback(kind, file))
-            self._hooks.world.watch.poke()
         return file is not None
 
     def _fail(self, problem: str) -> None:
         self.problem = problem
         self.state = "failed"
+        self._hooks.world.watch.poke()
         seconds = self._hooks.playback_seconds if self._play("error") else 0.0
         self._hooks.switch.later(self._outside, seconds, lambda: self._drop("NORMAL_TEMPORARY_FAILURE"))
 
@@ -270,7 +292,9 @@ class TrackedCall:
     def _caller_gone(self, cause: str) -> None:
         trying, self.state = self.state == "trying", "over"
         if trying and self.tried and self.tried[-1].outcome == "ringing":
-            self.tried[-1].outcome = "ORIGINATOR_CANCEL"
+            # Whoever answers in this very moment is not joined to the caller yet, but has answered.
+            answered = any(leg.answered for leg in self.call.legs)
+            self.tried[-1].outcome = "answered" if answered else "ORIGINATOR_CANCEL"
         if self._asking is not None:
             self._asking.cancel()
         if self.call.forward is not None:
