@@ -67,8 +67,12 @@ class Streams:
         return self._open
 
     @asynccontextmanager
-    async def opened(self, request: web.Request) -> AsyncGenerator[Stream]:
+    async def opened(self, request: web.Request, *, headers: Mapping[str, str] | None = None) -> AsyncGenerator[Stream]:
         """Open a stream; it ends with the block. A page that goes away, or does not read, ends the block quietly.
+
+        Args:
+            request: Who asks for it.
+            headers: More headers of the answer.
 
         Raises:
             HTTPServiceUnavailable: Too many are open.
@@ -76,8 +80,8 @@ class Streams:
         if self._open >= self._most:
             raise web.HTTPServiceUnavailable(text="Too many open pages.")
         # A proxy must not hold events back until it has a buffer full.
-        headers = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
-        stream = Stream(web.StreamResponse(headers=headers))
+        own = {"Content-Type": "text/event-stream; charset=utf-8", "X-Accel-Buffering": "no"}
+        stream = Stream(web.StreamResponse(headers={**(headers or {}), **own}))
         self._open += 1
         try:
             await stream.response.prepare(request)
