@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -64,7 +64,7 @@ class Receiver:
 
 
 @asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
+async def receiver() -> AsyncGenerator[Receiver]:
     service, app = Receiver(), web.Application(client_max_size=256 * 1024)
     app.router.add_post("/{path:.*}", service.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)

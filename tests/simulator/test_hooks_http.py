@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeAlias
 
 import pytest
@@ -16,7 +16,7 @@ Serve: TypeAlias = "Callable[[bytes], Awaitable[str]]"
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Serve]:
+async def serve() -> AsyncGenerator[Serve]:
     servers: list[asyncio.Server] = []
 
     async def start(answer: bytes) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 import pytest
 
@@ -15,7 +15,7 @@ CUSTOMER = "+971500000000"
 
 
 @pytest.fixture
-async def service() -> AsyncIterator[Receiver]:
+async def service() -> AsyncGenerator[Receiver]:
     async with receiver() as running:
         yield running
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from ziwo_async import Call, Ringing, Router
@@ -17,7 +17,7 @@ PORT = 8099
 
 
 @asynccontextmanager
-async def service(rules: list[dict[str, object]], seen: list[str]) -> AsyncIterator[str]:
+async def service(rules: list[dict[str, object]], seen: list[str]) -> AsyncGenerator[str]:
     async def one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         length = int(head.casefold().split("content-length: ")[1].split("\r\n")[0])

@@ -69,6 +69,7 @@ class TrackerLog:
         call_id: The call it was about.
         url: Where it went, without user and password.
         request: The fields of the request.
+        response: The answer, if it was a JSON object of 64 KiB at most.
         status: The HTTP status; None: there was no answer.
         error: Why there was none; empty when there was.
         at: Seconds since the epoch.
@@ -83,6 +84,7 @@ class TrackerLog:
     status: int | None
     error: str
     request: JsonObject = field(repr=False)
+    response: JsonObject | None = field(repr=False)
     at: float
 
 
@@ -162,6 +164,7 @@ class Trackers:
         status: int | None,
         error: str,
         request: JsonObject | None = None,
+        response: JsonObject | None = None,
     ) -> None:
         """Note a request to the service of a tracker."""
         self._last_log += 1
@@ -176,6 +179,7 @@ class Trackers:
                 status=status,
                 error=error,
                 request=request or {},
+                response=response,
                 at=self._now(),
             )
         )

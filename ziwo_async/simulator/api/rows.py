@@ -198,6 +198,7 @@ def tracker_log(found: TrackerLog) -> JsonObject:
         "status": found.status,
         "error": found.error or None,
         "request": found.request,
+        "response": found.response,
         "createdAt": iso(found.at),
     }
 

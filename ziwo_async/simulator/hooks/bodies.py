@@ -49,7 +49,7 @@ def end_call(record: Cdr, tracker: str, number: SimNumber | None) -> JsonObject:
         number: The number that was dialled; None: the directory does not have it.
     """
     ended, answered = record.ended_at, record.answered_at
-    stamp = {"createdAt": rows.iso(ended), "updatedAt": rows.iso(ended), "status": "active"}
+    now = rows.iso(ended)
     made = rows.iso(ended if number is None else number.created_at)
     agent = record.agent
     return {
@@ -58,12 +58,14 @@ def end_call(record: Cdr, tracker: str, number: SimNumber | None) -> JsonObject:
         "hangupBy": record.hung_up_by,
         "audioQuality": "100" if answered is not None else "0",
         "duration": round(record.duration),
+        "createdAt": now,
         "callerIDName": record.customer_name or record.customer,
         "recordingFile": f"{record.call_id}.mp3" if record.has_recording else None,
         "direction": record.direction,
+        "updatedAt": now,
         "callerIDNumber": record.customer,
         "endRawTime": int(ended),
-        "endDateTime": rows.iso(ended),
+        "endDateTime": now,
         "holdTime": round(record.hold),
         "startRawTime": int(record.started_at),
         "callLegSide": "unknown",
@@ -76,7 +78,7 @@ def end_call(record: Cdr, tracker: str, number: SimNumber | None) -> JsonObject:
         "channelName": f"sofia/external/{record.customer}",
         "position": cdr_rows.position(record),
         "gateway": "external",
-        **stamp,
+        "status": "active",
         "id": f"46:{record.id}",
         "version": "3",
         "extendedInfo": {
@@ -98,10 +100,12 @@ def end_call(record: Cdr, tracker: str, number: SimNumber | None) -> JsonObject:
                 "callID": record.call_id,
                 "transfered": record.transferred,
                 "extensionName": "general_incoming",
+                "createdAt": now,
                 "extensionNumber": record.did,
                 "step": 1,
                 "hangup": True,
-                **stamp,
+                "updatedAt": now,
+                "status": "active",
                 "id": f"50:{record.id}",
                 "version": "2",
             }

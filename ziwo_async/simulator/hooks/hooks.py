@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import deque
 from collections.abc import Coroutine
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from ...verto.frames import JsonObject
 from ..problems import SimulatorError
@@ -35,6 +36,7 @@ DUMMY_DID = "061234567"
 """The number that the tracker's test says was dialled, as in the page's example."""
 _TIME_LIMIT = 10.0
 _REMEMBERED = 10_000
+_LONGEST_LOGGED = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,6 +369,22 @@ class Hooks:
                 status=done.status,
                 error=done.error,
                 request=done.fields,
+                response=_object(done.body),
             )
         self.world.watch.poke()
         return done
+
+
+def _object(body: bytes) -> JsonObject | None:
+    """What a log keeps of an answer."""
+    if len(body) > _LONGEST_LOGGED:
+        return None
+    try:
+        found: object = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+    return cast("JsonObject", found) if isinstance(found, dict) else None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")

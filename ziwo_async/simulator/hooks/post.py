@@ -16,7 +16,7 @@ from .target import Target
 
 __all__ = ["NoAnswer", "Outgoing", "Reply", "post"]
 
-_MOST_BYTES = 1024 * 1024
+_MOST_BYTES = 256 * 1024
 _CLOSE_TIMEOUT = 1.0
 
 
