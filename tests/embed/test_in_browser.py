@@ -16,7 +16,7 @@ from .hostile import HOSTILE
 pytestmark = pytest.mark.browser
 
 HARMLESS = "[window.owned, document.querySelectorAll('img, svg, iframe').length]"
-# What the documentation's own snippet has in it.
+# What the documentation's own snippet has in it; the texts are others.
 SAMPLE = WebCallback(
     contact_center="aldebaran",
     extensions=["33176431477", "33184131602"],
@@ -29,15 +29,15 @@ SAMPLE = WebCallback(
     replace="exampleId",
     countries=["fr"],
     texts=CallbackTexts(
-        main_button_tooltip="Call me back",
-        offline_button_tooltip="Currently Offline",
-        form_title="Please enter your phone number and we will call you back soon",
-        form_input_label="Phone Number",
-        form_button="CALL ME BACK",
-        success_title="Your callback request is taken into account.",
-        success_message="You will be called soon on :",
-        failure_title="An error as occured !",
-        failure_message="Please try again in a few minutes...",
+        main_button_tooltip="Ring me",
+        offline_button_tooltip="Nobody is here",
+        form_title="Which number may we ring?",
+        form_input_label="Number",
+        form_button="Ring me now",
+        success_title="We have it.",
+        success_message="We ring this number:",
+        failure_title="That went wrong.",
+        failure_message="Try it once more, later.",
     ),
 )
 SAMPLE_CONFIG = {
@@ -53,15 +53,15 @@ SAMPLE_CONFIG = {
     "defaultCountryFlags": ["fr"],
     "offline": False,
     "customTexts": {
-        "mainButtonTooltip": "Call me back",
-        "offlineButtonTooltip": "Currently Offline",
-        "formTitle": "Please enter your phone number and we will call you back soon",
-        "formInputLabel": "Phone Number",
-        "formButton": "CALL ME BACK",
-        "successTitle": "Your callback request is taken into account.",
-        "successMessage": "You will be called soon on :",
-        "failureTitle": "An error as occured !",
-        "failureMessage": "Please try again in a few minutes...",
+        "mainButtonTooltip": "Ring me",
+        "offlineButtonTooltip": "Nobody is here",
+        "formTitle": "Which number may we ring?",
+        "formInputLabel": "Number",
+        "formButton": "Ring me now",
+        "successTitle": "We have it.",
+        "successMessage": "We ring this number:",
+        "failureTitle": "That went wrong.",
+        "failureMessage": "Try it once more, later.",
     },
 }
 
