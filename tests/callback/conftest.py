@@ -121,22 +121,23 @@ class Centre:
         patch.setattr(self.world.faults, "take_http", counting)
 
     async def until(
-        self, service: CallbackService, id: str, wanted: Callable[[Callback], object], *, pace: float = 0.3
+        self, service: CallbackService, key: str, wanted: Callable[[Callback], object], *, pace: float | None = 0.3
     ) -> Callback:
-        """Tick, and move the clock, until a callback is as wanted."""
+        """Tick, and move the clock, until a callback is as wanted. Without a pace: slowly while there is a call."""
         async with asyncio.timeout(PATIENCE):
             while True:
-                found = await service.get(id)
+                found = await service.get(key)
                 assert found is not None
                 if wanted(found):
                     return found
                 assert not found.over, found
                 await service.tick()
-                self.clock.advance(pace)
+                alive = any(call.state != "ended" for call in self.world.calls)
+                self.clock.advance((0.3 if alive else 15.0) if pace is None else pace)
                 await asyncio.sleep(0.01)  # for the contact centre, which lives in real time
 
-    async def over(self, service: CallbackService, id: str, *, pace: float = 0.3) -> Callback:
-        return await self.until(service, id, lambda it: it.over, pace=pace)
+    async def over(self, service: CallbackService, key: str, *, pace: float = 0.3) -> Callback:
+        return await self.until(service, key, lambda it: it.over, pace=pace)
 
 
 @asynccontextmanager

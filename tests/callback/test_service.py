@@ -68,7 +68,7 @@ async def test_a_visitor_who_does_not_answer_is_called_again_so_often_and_no_mor
     done = await centre.over(service, asked.id, pace=1.0)
     assert (done.state, done.reason, done.why) == ("failed", "no answer", "the visitor did not answer")
     assert [(each.round, each.extension, each.outcome) for each in done.attempts] == [
-        (round, "5555", "no answer") for round in range(3)
+        (turn, "5555", "no answer") for turn in range(3)
     ]
     gaps = [b.began_at - a.ended_at for a, b in zip(done.attempts, done.attempts[1:], strict=False)]
     assert all(gap >= 20 for gap in gaps)

@@ -5,7 +5,8 @@ looked up, never tried again.
 """
 
 from .records import Attempt, AttemptOutcome, Callback, CallbackState, FailReason, Plan
-from .service import CallbackService, Dial
+from .runner import Dial
+from .service import CallbackService
 from .store import SqliteCallbacks
 
 __all__ = [

@@ -28,6 +28,7 @@ class Looker:
             client: The contact centre, with the api_key and the login of an admin.
         """
         self._client = client
+        self._by_id = True
 
     async def before(self, it: Callback, now: float) -> tuple[str, ...] | None:
         """Look before a dial: give the calls with the visitor that are in the history, or None: the agent has a call.
@@ -64,11 +65,14 @@ class Looker:
         if up is not None:
             return up
         found: list[Cdr] = []
-        if attempt.call_id is not None:
-            # A BadArgument: the id is the number of a record. A DecodeError: the server does not look for ids.
-            with suppress(BadArgument, DecodeError):
+        if attempt.call_id is not None and self._by_id:
+            try:
                 cdr = await self._client.calls.by_call_id(attempt.call_id)
                 found = [cdr] if cdr is not None else []
+            except BadArgument:
+                pass  # it is the number of a record: the number of the visitor has to do
+            except DecodeError:
+                self._by_id = False  # the server does not look for ids, and it took thousands of calls to know that
         since = attempt.began_at - SKEW
         if not found:
             found = await self._calls_with(it.contact, since)
