@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from .. import BadArgument
 
-__all__ = ["moment", "period"]
+__all__ = ["day", "moment", "period"]
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 _LAST = re.compile(r"([1-9][0-9]{0,4})([mhdw])")
@@ -64,3 +64,19 @@ def moment(text: str | None, option: str) -> date | None:
         return datetime.fromisoformat(text).astimezone(UTC)
     except (ValueError, OverflowError, OSError):
         raise BadArgument(f"{option} {text!r} is no date, such as 2026-03-01 or 2026-03-01T08:30") from None
+
+
+def day(text: str | None, option: str) -> date | None:
+    """Read a day.
+
+    Args:
+        text: What the user gave.
+        option: Where, for the error.
+
+    Raises:
+        BadArgument: It is none.
+    """
+    found = moment(text, option)
+    if isinstance(found, datetime):
+        raise BadArgument(f"{option} {text!r} is no day, such as 2026-03-01")
+    return found

@@ -1,11 +1,11 @@
-"""`ziwo trackers`: call trackers, which let a service of yours decide what becomes of an incoming call."""
+"""`ziwo trackers`: call trackers, which let a service of yours decide what becomes of a call; and that service."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import timedelta
 from json import dumps
 from typing import Annotated, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -16,14 +16,18 @@ from pydantic import SecretStr
 from .. import EXIT_CODES, BadArgument, CallTracker, ZiwoClient
 from .account import Account, ask
 from .output import Column, seconds, show_fields, show_json_object, show_with, told
-from .period import moment
-from .running import fail, is_number, plain
+from .period import day
+from .running import fail, plain
+from .tracker_find import find_tracker
+from .tracker_replay import replay
+from .tracker_serve import serve
+from .tracker_try import try_rules
 
 __all__ = ["trackers"]
 
 trackers = typer.Typer(
     no_args_is_help=True,
-    help="Call trackers: list, show and change them, read their logs, test them. Needs an admin.",
+    help="Call trackers (list, change, test them: needs an admin), and the service of one.",
 )
 
 _Name: TypeAlias = Annotated[str, typer.Argument(metavar="ID|NAME", help="The tracker: its number or its name.")]
@@ -64,7 +68,7 @@ _COLUMNS: Sequence[Column[CallTracker]] = (
 
 @trackers.callback()
 def _trackers() -> None:
-    """Call trackers: list, show and change them, read their logs, test them. Needs an admin."""
+    """Call trackers (list, change, test them: needs an admin), and the service of one."""
 
 
 @trackers.command("list")
@@ -93,7 +97,7 @@ def show(tracker: _Name, json: _Json = False) -> None:
 
     async def work(ziwo: ZiwoClient, account: Account) -> int:
         del account
-        found = await _find(ziwo, tracker)
+        found = await find_tracker(ziwo, tracker)
         if json:
             show_json_object(_whole(found))
         else:
@@ -162,7 +166,7 @@ def update(
 
     async def work(ziwo: ZiwoClient, account: Account) -> int:
         del account
-        found = await _find(ziwo, tracker)
+        found = await find_tracker(ziwo, tracker)
         await ziwo.trackers.update(
             found.id,
             start_url=start,
@@ -241,13 +245,13 @@ def logs(
     ZIWO does not document what a record has: all of it is shown, with secrets hidden.
     """
     try:
-        since, until = _day(begin, "--from"), _day(end, "--to")
+        since, until = day(begin, "--from"), day(end, "--to")
     except BadArgument as error:
         fail(str(error), EXIT_CODES["configuration"])
 
     async def work(ziwo: ZiwoClient, account: Account) -> int:
         del account
-        wanted = [(await _find(ziwo, one)).id for one in tracker or ()]
+        wanted = [(await find_tracker(ziwo, one)).id for one in tracker or ()]
         count = 0
         async for log in ziwo.trackers.logs(from_date=since, to_date=until, trackers=wanted):
             record = told(log)
@@ -274,7 +278,7 @@ def try_out(tracker: _Name, json: _Json = False) -> None:
 
     async def work(ziwo: ZiwoClient, account: Account) -> int:
         del account
-        answer = await ziwo.trackers.test((await _find(ziwo, tracker)).id)
+        answer = await ziwo.trackers.test((await find_tracker(ziwo, tracker)).id)
         if json or not isinstance(answer, dict):
             show_json_object(answer)
         else:
@@ -284,17 +288,12 @@ def try_out(tracker: _Name, json: _Json = False) -> None:
     ask(work)
 
 
+trackers.command("serve")(serve)
+trackers.command("try")(try_rules)
+trackers.command("replay")(replay)
+
+
 # --- what is given ----------------------------------------------------------------------------------------------------
-
-
-async def _find(ziwo: ZiwoClient, id_or_name: str) -> CallTracker:
-    """Find a tracker by its number or, where ZIWO takes only that, by its exact name."""
-    if is_number(id_or_name):
-        return await ziwo.trackers.get(int(id_or_name))
-    async for tracker in ziwo.trackers.list(search=id_or_name):
-        if tracker.name == id_or_name:
-            return tracker
-    raise BadArgument(f"there is no call tracker {id_or_name!r}: see `ziwo trackers list`")
 
 
 def _address(option: str | None, which: Literal["start", "end"]) -> str | None:
@@ -324,13 +323,6 @@ def _key(wanted: bool | None, which: Literal["start", "end"]) -> SecretStr | Non
     if not sys.stdin.isatty():
         fail(f"--{which}-key asks at a terminal, and there is none: set {variable}", EXIT_CODES["configuration"])
     return SecretStr(typer.prompt(f"API key of the {which} service", err=True, hide_input=True))
-
-
-def _day(text: str | None, option: str) -> date | None:
-    found = moment(text, option)
-    if isinstance(found, datetime):
-        raise BadArgument(f"{option} {text!r} is no day, such as 2026-03-01")
-    return found
 
 
 # --- what is shown ----------------------------------------------------------------------------------------------------
