@@ -41,7 +41,7 @@ async def serve(service: TrackerService | CdrHook, server: str, prefix: str = ""
     if server == "aiohttp":
         app = web.Application()
         app.add_routes(service.routes(prefix))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -6,6 +6,7 @@ import json
 import shlex
 import tomllib
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ EXAMPLES = {entry["name"]: entry for entry in tomllib.loads(PAGE.read_text())["r
 def sent(name: str) -> dict[str, str]:
     """The options of the documented curl command."""
     words = shlex.split(EXAMPLES[name]["curl"].replace("\\\n", " "))
-    return {option: value for option, value in zip(words, words[1:], strict=False) if option.startswith("--")}
+    return {option: value for option, value in pairwise(words) if option.startswith("--")}
 
 
 async def test_the_documented_start_call_gets_the_documented_answer(server: str) -> None:
