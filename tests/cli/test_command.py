@@ -31,7 +31,7 @@ def test_help_names_every_command() -> None:
     assert result.exit_code == 0
     named = re.findall(r"^\W+([a-z]+)  +[A-Z]", result.stdout, re.MULTILINE)
     assert named == [
-        "demo", "simulate",
+        "demo", "simulate", "embed",
         "login", "logout", "whoami", "ping", "doctor",
         "listen", "dial", "eavesdrop", "status",
         "history", "agents", "queues", "numbers", "wallboard", "live", "recording", "trackers",
@@ -49,7 +49,7 @@ def commands(group: Any = None, *path: str) -> Iterator[tuple[str, Any]]:
 
 def test_no_command_takes_a_secret_as_an_argument() -> None:
     found = dict(commands())
-    assert len(found) == 33
+    assert len(found) == 39
     for name, command in found.items():
         for parameter in command.params:
             if re.search("pass|token|key|secret", parameter.name):

@@ -226,13 +226,6 @@ async def test_what_is_not_given_is_not_set(site: Site) -> None:
     }
 
 
-async def test_a_page_may_say_offline_by_a_rule_of_its_own(site: Site) -> None:
-    rule = "<script>webcallbackConfig.offline = new Date(0).getUTCHours() < 8</script>"
-    await site.shows(WebCallback(contact_center="acme", extensions=["0011"]).html(), after=rule)
-    await site.tab.until("document.querySelector('#__webcallback')?.className")
-    assert await site.tells("JSON.parse(document.querySelector('#webcallbackConfig').content).offline")
-
-
 async def test_hostile_texts_are_configured_as_they_are(site: Site) -> None:
     """On page k, text k + i is in field i: in the end each field had each text."""
     fields = tuple(CallbackTexts.__dataclass_fields__)
