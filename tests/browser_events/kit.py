@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -106,3 +107,20 @@ async def windows(browser: Browser, page: Page) -> list[str]:
         and target.get("browserContextId") == own["browserContextId"]
         and target["targetId"] != own["targetId"]
     ]
+
+
+@asynccontextmanager
+async def clicking(page: Page) -> AsyncIterator[None]:
+    """Somebody uses the page all the time: for some seconds after a click or a key, browsers let it open a window."""
+
+    async def click() -> None:
+        while True:
+            await page.call("Runtime.evaluate", expression="0", userGesture=True)
+            await asyncio.sleep(0.05)
+
+    task = asyncio.create_task(click())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -13,7 +13,7 @@
   const SILENCE = 15000; // the server says something every 5 s
   const LOOK = 3000;
   const RETRY = [500, 1000, 2000, 4000, 8000];
-  const REFUSED_RETRY = 30000;
+  const REFUSED_RETRY = 10000;
   const PREFIX = "_jorel-dialog-state-";
   const GIVEN = { answer: [], hangup: [], hold: [], unhold: [], dtmf: ["digits"], transfer: ["number"] };
 
@@ -243,8 +243,16 @@
       body: JSON.stringify({ token }),
       signal: AbortSignal.timeout(SILENCE),
     });
-    if (answer.ok && api.state === "refused") await (leads ? attempt() : refresh());
+    if (answer.ok) {
+      channel?.postMessage({ kind: "entered" });
+      await retry();
+    }
     return answer.ok;
+  }
+
+  // Somebody was let in: the cookie is of all tabs.
+  async function retry() {
+    if (api.state === "refused") await (leads ? attempt() : refresh());
   }
 
   // Fragments are not sent to servers. The token leaves the address bar and the history at once.
@@ -271,7 +279,8 @@
     setInterval(look, LOOK);
     if (!channel) return void lead();
     channel.addEventListener("message", ({ data }) => {
-      if (!leads) take(data);
+      if (data.kind === "entered") retry();
+      else if (!leads) take(data);
     });
     await refresh();
     navigator.locks.request(`ziwo-events ${base.href}`, lead).catch(lead);

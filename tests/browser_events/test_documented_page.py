@@ -1,0 +1,49 @@
+"""A page written for ZIWO's web phone works as it is: the pop-up of ZIWO's page for developers, in our words."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from ziwo_async import ZiwoClient
+from ziwo_async.browser import BrowserEvents
+from ziwo_async.testing import ServedWorld
+
+from ..browser.chromium import Browser, Page
+from .kit import CUSTOMER, clicking, site, windows
+
+pytestmark = pytest.mark.browser
+
+PAGE = """<!doctype html><title>A CRM's page</title>
+<script>
+  function addressOfCustomer(number) {
+    const address = location.origin + "/customers?phone=" + encodeURIComponent(number);
+    return %s;
+  }
+  async function openCustomer(event) {
+    window.open(await addressOfCustomer(event.detail.customerNumber));
+  }
+  window.addEventListener('_jorel-dialog-state-ringing', openCustomer);
+  window.addEventListener('_jorel-dialog-state-early', openCustomer);
+</script>
+<script src="/ziwo/ziwo-events.js"></script>
+"""
+
+
+@pytest.mark.parametrize("answer", ["address", "new Promise((give) => setTimeout(() => give(address), 20))"])
+async def test_the_documented_pop_up_opens_for_a_call_in_and_a_call_out(
+    page: Page, browser: Browser, world: ServedWorld, ziwo: ZiwoClient, answer: str
+) -> None:
+    world.customer("+97150000001").never_answers(early_media=True)
+    async with BrowserEvents(ziwo) as events, site(events, pages={"/": PAGE % answer, "/customers": "Ann"}) as at:
+        await page.goes_to(events.link(at.url))
+        await page.until("window.ziwoEvents?.state === 'live'")
+        async with clicking(page), asyncio.timeout(30):
+            await world.customer(CUSTOMER).dials(world.agent("5555"))
+            inbound = f"{at.url}customers?phone=%2B97150000000"
+            while await windows(browser, page) != [inbound]:
+                await asyncio.sleep(0.05)
+            await ziwo.phone.dial("+97150000001")
+            while sorted(await windows(browser, page)) != [inbound, f"{at.url}customers?phone=%2B97150000001"]:
+                await asyncio.sleep(0.05)
