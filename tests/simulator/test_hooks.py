@@ -209,9 +209,12 @@ async def test_the_cdr_web_hook_is_told_every_record(
     world.history.add(customer=CUSTOMER)
     await sim.hooks.settle()
     assert len(service.of("/cdr")) == 2
-    sim.hooks.cdr_to(None)
     world.history.add(customer=CUSTOMER)
-    assert len(sim.hooks.sent) == 2
+    sim.hooks.cdr_to(None)  # for those to come
+    world.history.add(customer=CUSTOMER)
+    await sim.hooks.settle()
+    assert len(service.of("/cdr")) == len(sim.hooks.sent) == 3
+    assert "hook: cdr, plain, POST" in "".join(entry.text for entry in sim.journal if entry.kind == "note")
 
 
 async def test_a_number_leads_to_what_it_is_linked_to(world: World, sim: Simulator, connect: Connect) -> None:

@@ -121,6 +121,14 @@ async def test_a_key_that_is_no_header_is_not_sent(world: World, sim: Simulator,
     assert service.of("/startCall") == []
 
 
+async def test_a_key_of_odd_characters_is_sent_as_far_as_it_can_be(
+    world: World, sim: Simulator, service: Receiver
+) -> None:
+    linked(world, service, errorPlayback="beef", startRequestAPIKey="\ud800é")
+    assert "HTTP status 401" in await fails(world, sim)
+    assert service.of("/startCall")[0].keys == ["?é"]
+
+
 async def test_a_caller_who_hangs_up_while_the_service_thinks(world: World, sim: Simulator, service: Receiver) -> None:
     linked(world, service)
     service.hangs = True

@@ -72,6 +72,14 @@ async def test_copies_can_come_one_after_the_other(world: World, sim: Simulator,
     assert [found.data for found in service.received] == [{"didCalled": "061234567"}] * 3
 
 
+async def test_a_call_goes_by_the_first_copy(world: World, sim: Simulator, service: Receiver) -> None:
+    linked(world, service)
+    sim.hooks.next("start", repeated(2, apart=60.0))
+    there = await world.customer(CUSTOMER).dials(DID)
+    assert (await world.history.of(there)).cause == "NO_ROUTE_DESTINATION"
+    assert len(service.of("/startCall")) == 1
+
+
 @pytest.mark.parametrize("variant", [slow(wait=0.1), slow(piece=40, pause=0.02)])
 async def test_a_slow_body_arrives_whole_in_the_end(
     world: World, sim: Simulator, service: Receiver, variant: Variant

@@ -104,7 +104,7 @@ class Simulator:
         self.live.user_of = self.rest.user_of
         self.rest.live = self.live if live else None
         self.faults = Faults(self.verto, self.rest, self.live)
-        self.hooks = Hooks(self.world, self.switch, router, self.clock)
+        self.hooks = Hooks(self.world, self.switch, router, self.clock, self.journal)
         self.commands = Commands(self.world, self.switch, router, self.verto, self.hooks)
         self.verto.switch = self.switch
         self.verto.router = router

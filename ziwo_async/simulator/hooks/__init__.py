@@ -15,7 +15,8 @@ requests are made on request: `Hooks.next` for the hooks of calls, `Hooks.send` 
 from __future__ import annotations
 
 from .answer import Rule
-from .hooks import HookKind, HookRequest, Hooks
+from .hooks import Hooks
+from .requests import HookKind, HookRequest
 from .tracked import Playback, TrackedCall, TrackedState, Tried
 from .variants import PLAIN, Breakage, Variant, broken, forged, late, repeated, slow
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal
 
 from ...verto.frames import JsonObject
+from ..journal import Journal, JournalEntry
 from ..problems import SimulatorError
-from .bodies import StartBody, cdr_hook, encode, end_call, test_record
-from .post import NoAnswer, Outgoing, post
+from .bodies import StartBody, cdr_hook, end_call, test_record
+from .post import NoAnswer, post
+from .requests import HookKind, HookRequest, Job, Service, logged_answer
 from .target import NoTarget, find_target
 from .tracked import TrackedCall
 from .variants import PLAIN, Variant
@@ -28,53 +27,12 @@ if TYPE_CHECKING:
     from ..trackers import SimTracker
     from ..world import World
 
-__all__ = ["DUMMY_DID", "HookKind", "HookRequest", "Hooks"]
-
-HookKind: TypeAlias = Literal["start", "end", "cdr"]
+__all__ = ["DUMMY_DID", "Hooks"]
 
 DUMMY_DID = "061234567"
 """The number that the tracker's test says was dialled, as in the page's example."""
 _TIME_LIMIT = 10.0
-_REMEMBERED = 10_000
-_LONGEST_LOGGED = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HookRequest:
-    """A request that was made, or could not be.
-
-    Attributes:
-        kind: `start` and `end` of a call tracker, or the `cdr` web hook.
-        call_id: The call it was about.
-        url: Where it went, without user, password and query.
-        variant: What was special about it.
-        fields: What it said. A record in it has all that the history's has.
-        tried: Something was sent, or at least the connection.
-        status: The HTTP status; None: there was no answer.
-        body: The body of the answer.
-        error: Why there was none; empty when there was.
-        seconds: How long it took.
-    """
-
-    kind: HookKind
-    call_id: str
-    url: str
-    variant: str
-    fields: JsonObject = field(repr=False)
-    tried: bool
-    status: int | None = None
-    body: bytes = field(default=b"", repr=False)
-    error: str = ""
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Service:
-    """Whom to ask."""
-
-    url: str | None = field(repr=False)
-    key: str | None = field(repr=False)
-    limit: float
+_REMEMBERED = 1_000
 
 
 class Hooks:
@@ -92,11 +50,12 @@ class Hooks:
             its own.
         voicemail_seconds: How long a message is.
         playback_seconds: How long the error playback lasts.
-        sent: The newest 10 000 requests, oldest first.
+        sent: The newest 1 000 requests, oldest first.
     """
 
-    def __init__(self, world: World, switch: Switch, router: Router, clock: Clock) -> None:
+    def __init__(self, world: World, switch: Switch, router: Router, clock: Clock, journal: Journal) -> None:
         self.world = world
+        self._journal = journal
         self.switch = switch
         self.router = router
         self.clock = clock
@@ -108,7 +67,7 @@ class Hooks:
         self.voicemail_seconds = 5.0
         self.playback_seconds = 1.0
         self.sent: deque[HookRequest] = deque(maxlen=_REMEMBERED)
-        self._cdr_service: _Service | None = None
+        self._cdr_service: Service | None = None
         self._variants: dict[HookKind, deque[Variant]] = {"start": deque(), "end": deque(), "cdr": deque()}
         self._tracked: dict[str, TrackedCall] = {}
         self._tasks: dict[asyncio.Task[None], None] = {}  # in their order: a set has none that can be repeated
@@ -124,7 +83,7 @@ class Hooks:
             key: Sent as `X-API-KEY`.
             timeout: Seconds to wait for the answer.
         """
-        self._cdr_service = None if url is None else _Service(url, key, timeout)
+        self._cdr_service = None if url is None else Service(url, key, timeout)
 
     def next(self, kind: HookKind, variant: Variant, times: int = 1) -> None:
         """Make the next request of a kind, whichever call it is about, in this way; orders queue up.
@@ -170,22 +129,19 @@ class Hooks:
             SimulatorError: There is no tracker, or no CDR web hook.
         """
         call_id = call_id or (self.world.history.new_call_id() if record is None else record.call_id)
-        if kind == "start":
-            return await self._deliver(
-                kind, self._tracker(tracker), call_id, self._start_fields(did, caller, call_id), variant
-            )
         told = test_record(call_id, did, self.world.now()) if record is None else record
-        if kind == "end":
-            whose = self._tracker(tracker)
-            return await self._deliver(
-                kind, whose, call_id, end_call(told, whose.name, self.world.number(told.did)), variant
-            )
-        return await self._deliver(kind, None, call_id, cdr_hook(told, self.world), variant)
-
-    def _tracker(self, tracker: SimTracker | None) -> SimTracker:
+        if kind == "cdr":
+            if self._cdr_service is None:
+                raise SimulatorError("there is no CDR web hook: set it with cdr_to()")
+            fields = cdr_hook(told, self.world)
+            return await self._deliver(self._cdr_job(self._cdr_service, call_id, fields, variant))
         if tracker is None:
             raise SimulatorError("startCall and endCall go to a tracker")
-        return tracker
+        if kind == "start":
+            fields = self._start_fields(did, caller, call_id)
+        else:
+            fields = end_call(told, tracker.name, self.world.number(told.did))
+        return await self._deliver(self._job(kind, tracker, call_id, fields, variant))
 
     async def of(self, call: SimCall, kind: HookKind, timeout: float = 5.0) -> HookRequest:
         """Wait until a request about a call is done; the first copy of it, where there are several.
@@ -247,13 +203,16 @@ class Hooks:
                 tried=False,
                 error="No answer in time",
             )
-        return (await self._start(tracked, variant))[0]
+        job = self._start_job(tracked, variant)
+        for copy in range(1, variant.copies):
+            self.spawn(self._copy(job, copy))
+        return await self._once(job, 0)
 
-    async def _start(self, tracked: TrackedCall, variant: Variant) -> tuple[HookRequest, ...]:
+    def _start_job(self, tracked: TrackedCall, variant: Variant) -> Job:
         call = tracked.call
         caller = call.customer.number if call.customer is not None else ""
         fields = self._start_fields(call.did, caller, call.primary_call_id)
-        return await self._deliver("start", tracked.tracker, call.primary_call_id, fields, variant)
+        return self._job("start", tracked.tracker, call.primary_call_id, fields, variant)
 
     def _recorded(self, record: Cdr) -> None:
         """There is a new record."""
@@ -264,18 +223,15 @@ class Hooks:
             fields = end_call(record, tracked.tracker.name, self.world.number(record.did))
             self.spawn(self._end(tracked, fields))
         if self._cdr_service is not None:
-            variant = self.take("cdr")
-            self.spawn(self._cdr(record.call_id, cdr_hook(record, self.world), variant))
+            job = self._cdr_job(self._cdr_service, record.call_id, cdr_hook(record, self.world), self.take("cdr"))
+            self.spawn(self._copies(job))
 
     async def _end(self, tracked: TrackedCall, fields: JsonObject) -> None:
         call_id = tracked.call.primary_call_id
         if tracked.tracker.text("endRequestURL") is not None:
-            await self._deliver("end", tracked.tracker, call_id, fields, self.take("end"))
+            await self._deliver(self._job("end", tracked.tracker, call_id, fields, self.take("end")))
         if tracked.held:
-            await self._start(tracked, Variant(name="late"))
-
-    async def _cdr(self, call_id: str, fields: JsonObject, variant: Variant) -> None:
-        await self._deliver("cdr", None, call_id, fields, variant)
+            await self._deliver(self._start_job(tracked, Variant(name="late")))
 
     # ---- requests --------------------------------------------------------------------------------------------
 
@@ -305,61 +261,71 @@ class Hooks:
             fields[self.call_id_field] = call_id
         return fields
 
-    def _service(self, kind: HookKind, tracker: SimTracker | None) -> _Service:
-        if tracker is None:
-            if self._cdr_service is None:
-                raise SimulatorError("there is no CDR web hook: set it with cdr_to()")
-            return self._cdr_service
+    def _job(
+        self, kind: Literal["start", "end"], tracker: SimTracker, call_id: str, fields: JsonObject, variant: Variant
+    ) -> Job:
         limit = tracker.seconds(f"{kind}RequestTimeout")
-        return _Service(
+        service = Service(
             tracker.text(f"{kind}RequestURL"),
             tracker.text(f"{kind}RequestAPIKey"),
             _TIME_LIMIT if limit is None else limit,
         )
+        encoding: StartBody = self.start_body if kind == "start" else "json"
+        return Job(kind, service, call_id, fields, variant, encoding, tracker if variant.genuine else None)
 
-    async def _deliver(
-        self, kind: HookKind, tracker: SimTracker | None, call_id: str, fields: JsonObject, variant: Variant
-    ) -> tuple[HookRequest, ...]:
+    def _cdr_job(self, service: Service, call_id: str, fields: JsonObject, variant: Variant) -> Job:
+        return Job("cdr", service, call_id, fields, variant, "json", None)
+
+    async def _deliver(self, job: Job) -> tuple[HookRequest, ...]:
         """Make a request, in as many copies as its variant wants."""
-        service = self._service(kind, tracker)
-        said = {**fields, "padding": "x" * variant.padding} if variant.padding else fields
-        content_type, body = encode(said, self.start_body if kind == "start" else "json")
-        keys = variant.keys if variant.keys is not None else () if service.key is None else (service.key.encode(),)
-        outgoing = Outgoing(
-            content_type=variant.content_type or content_type,
-            body=body if variant.body is None else variant.body,
-            keys=keys,
-            wait=variant.wait,
-            piece=variant.piece,
-            pause=variant.pause,
-            cut=variant.cut,
-        )
-        blank = HookRequest(kind=kind, call_id=call_id, url="", variant=variant.name, fields=fields, tried=False)
-        once = partial(self._once, service, outgoing, blank, tracker if variant.genuine else None)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(once(copy * variant.apart)) for copy in range(variant.copies)]
+            tasks = [group.create_task(self._once(job, copy)) for copy in range(job.variant.copies)]
         return tuple(task.result() for task in tasks)
 
-    async def _once(
-        self, service: _Service, outgoing: Outgoing, blank: HookRequest, logged: SimTracker | None, delay: float
-    ) -> HookRequest:
-        if delay > 0:
-            await asyncio.sleep(delay)
+    async def _copies(self, job: Job) -> None:
+        await self._deliver(job)
+
+    async def _copy(self, job: Job, copy: int) -> None:
+        await self._once(job, copy)
+
+    async def _once(self, job: Job, copy: int) -> HookRequest:
+        """Make one copy of a request, when its time has come."""
+        if copy and job.variant.apart > 0:
+            await asyncio.sleep(copy * job.variant.apart)
         began = self.clock.monotonic()
-        done = replace(blank, tried=True)
+        shown, status, body, error, tried = "", None, b"", "", True
+        outgoing = job.outgoing()
         try:
-            target = find_target(service.url, self.allowed_hosts)
+            target = find_target(job.service.url, self.allowed_hosts)
             if any(set(key) & {0, 10, 13} for key in outgoing.keys):
                 raise NoTarget("The API key is no header")
-            done = replace(done, url=target.shown)
-            reply = await post(target, outgoing, service.limit)
-            done = replace(done, status=reply.status, body=reply.body)
+            shown = target.shown
+            reply = await post(target, outgoing, job.service.limit)
+            status, body = reply.status, reply.body
         except NoTarget as problem:
-            done = replace(done, tried=False, error=str(problem))
+            tried, error = False, str(problem)
         except NoAnswer as problem:
-            done = replace(done, error=str(problem))
-        done = replace(done, seconds=self.clock.monotonic() - began)
+            error = str(problem)
+        done = HookRequest(
+            kind=job.kind,
+            call_id=job.call_id,
+            url=shown,
+            variant=job.variant.name,
+            fields=job.fields,
+            tried=tried,
+            status=status,
+            body=body,
+            error=error,
+            seconds=self.clock.monotonic() - began,
+        )
+        self._note(done, job.logged)
+        return done
+
+    def _note(self, done: HookRequest, logged: SimTracker | None) -> None:
         self.sent.append(done)
+        came = done.error or f"{done.status}"
+        text = f"hook: {done.kind}, {done.variant}, POST {done.url} {came}"
+        self._journal.add(JournalEntry(self.clock.monotonic(), "note", "", "", text))
         if logged is not None and done.tried and done.kind != "cdr":
             self.world.trackers.log(
                 logged,
@@ -369,22 +335,6 @@ class Hooks:
                 status=done.status,
                 error=done.error,
                 request=done.fields,
-                response=_object(done.body),
+                response=logged_answer(done.body),
             )
         self.world.watch.poke()
-        return done
-
-
-def _object(body: bytes) -> JsonObject | None:
-    """What a log keeps of an answer."""
-    if len(body) > _LONGEST_LOGGED:
-        return None
-    try:
-        found: object = json.loads(body, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return None
-    return cast("JsonObject", found) if isinstance(found, dict) else None
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no JSON")

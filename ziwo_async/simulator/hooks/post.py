@@ -116,7 +116,7 @@ async def _exchange(
     sending = asyncio.create_task(_send(writer, head, outgoing))
     try:
         return await _read(reader)
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, OSError):
         raise NoAnswer("The connection ended without an answer") from None
     except (ValueError, asyncio.LimitOverrunError):
         raise NoAnswer("The answer is no HTTP that can be read") from None
@@ -138,6 +138,8 @@ async def _send(writer: asyncio.StreamWriter, head: bytes, outgoing: Outgoing) -
         await writer.drain()
     if outgoing.cut and writer.can_write_eof():
         writer.write_eof()
+    elif outgoing.cut:
+        writer.close()  # TLS has no half of a connection
 
 
 async def _read(reader: asyncio.StreamReader) -> Reply:
