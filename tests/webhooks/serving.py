@@ -41,7 +41,8 @@ async def serve(service: TrackerService | CdrHook, server: str, prefix: str = ""
     if server == "aiohttp":
         app = web.Application()
         app.add_routes(service.routes(prefix))
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+        # Longer than any test waits: what ends a connection is then not aiohttp's patience.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1, lingering_time=120.0)
         await runner.setup()
         try:
             await web.TCPSite(runner, "127.0.0.1", 0).start()

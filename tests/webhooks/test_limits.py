@@ -95,6 +95,18 @@ async def test_a_compressed_body_is_never_unpacked(server: str, encoding: bytes)
     assert status in ((400, 415) if encoding == b"br" else (415,))
 
 
+@pytest.mark.parametrize("key", [KEY, "x" * 20])
+async def test_of_a_compressed_body_no_more_is_read(server: str, key: str) -> None:
+    head = f"POST /startCall HTTP/1.1\r\nHost: x\r\nX-API-Key: {key}\r\nContent-Encoding: gzip\r\n".encode()
+    async with serve(tracker(), server) as port:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(head + b"Content-Length: 200000\r\n\r\n" + gzip.compress(bytes(1 << 20))[:500])
+        assert (await read_reply(reader)).status == (415 if key == KEY else 401)
+        async with asyncio.timeout(30):
+            assert await reader.read() == b""
+        writer.close()
+
+
 @pytest.mark.parametrize(
     ("kind", "body"),
     {

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import ClientError, StreamReader, web
+from aiohttp.web_protocol import RequestHandler
 from multidict import CIMultiDict
 
 from .request import HookRequest, HookResponse, Refused
@@ -34,12 +35,32 @@ def route(handle: Callable[[HookRequest], Awaitable[HookResponse]], path: str, n
                 arrived=asyncio.get_running_loop().time(),
             )
         )
-        made = web.Response(status=response.status, body=response.body, headers=CIMultiDict(response.headers))
-        if "Connection" in made.headers:
-            made.force_close()
-        return made
+        headers = CIMultiDict(response.headers)
+        if "Connection" not in headers:
+            return web.Response(status=response.status, body=response.body, headers=headers)
+        last = _LastResponse(response, headers, request.protocol if "Content-Encoding" in request.headers else None)
+        last.force_close()
+        return last
 
     return web.post(path, answer)
+
+
+class _LastResponse(web.Response):
+    """Ends the connection: at once if there is a protocol, else after aiohttp has read on for a while.
+
+    Of a compressed body it would unpack what it reads: a small one can keep it busy for seconds.
+    """
+
+    def __init__(
+        self, response: HookResponse, headers: CIMultiDict[str], protocol: RequestHandler | None
+    ) -> None:
+        super().__init__(status=response.status, body=response.body, headers=headers)
+        self._protocol = protocol
+
+    async def write_eof(self, data: bytes = b"") -> None:
+        await super().write_eof(data)
+        if self._protocol is not None:
+            self._protocol.force_close()
 
 
 async def _chunks(content: StreamReader) -> AsyncIterator[bytes]:
