@@ -92,6 +92,18 @@ async def test_the_services_of_its_tracker_answer() -> None:
         assert (tried["startCall"]["status"], tried["endCall"]["status"]) == (200, 200)
 
 
+async def test_services_elsewhere_are_called_where_that_is_allowed() -> None:
+    async with simulated("--allow-host", "0.0.0.0") as centre:
+        who, url = centre.told["admin"], centre.told["api_url"]
+        service = f"{url}/callTrackers/example/startCall"
+        async with ZiwoClient(api_url=url, username=who["username"], password=who["password"]) as ziwo:
+            for host, tried in (("0.0.0.0", True), ("tracker.example", False)):
+                await ziwo.trackers.update(1, start_url=service.replace("127.0.0.1", host))
+                answer = await ziwo.trackers.test(1)
+                assert isinstance(answer, dict)
+                assert answer["startCall"]["tried"] is tried, answer
+
+
 async def test_its_key_and_its_customers() -> None:
     async with simulated() as centre:
         url, agent = centre.told["api_url"], centre.told["agents"][0]

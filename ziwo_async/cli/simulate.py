@@ -48,6 +48,10 @@ def simulate(
     flaky: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Each n-th request to the REST API fails with HTTP 503.")
     ] = None,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="HOST", help="Call tracker services there too, not on this machine only; again for more."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Only the addresses and logins, as one JSON object.")] = False,
 ) -> None:
     """Serve a contact centre on 127.0.0.1 until Ctrl-C; customers keep calling the agents that are connected.
@@ -62,6 +66,7 @@ def simulate(
         fail(str(error), EXIT_CODES["configuration"])
     simulator.faults.slow_http(slow)
     simulator.faults.flaky_http(flaky or 0)
+    simulator.hooks.allowed_hosts.update(allow_host or ())
     run(_simulate(simulator, calls_every, json))
 
 

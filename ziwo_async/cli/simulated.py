@@ -118,5 +118,6 @@ def add_tracker(simulator: Simulator) -> None:
     )
     world.add_number(_CAMPAIGN_NUMBER, link=tracker)
     call_id = world.history.new_call_id()
-    world.trackers.log(tracker, "start", call_id=call_id, url=start, status=200, error="")
+    said: dict[str, object] = {"didCalled": _CAMPAIGN_NUMBER}
+    world.trackers.log(tracker, "start", call_id=call_id, url=start, status=200, error="", request=said)
     world.trackers.log(tracker, "end", call_id=call_id, url=end, status=200, error="")
