@@ -8,7 +8,7 @@ import signal
 import socket
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import pytest
@@ -17,7 +17,7 @@ from ziwo_async.cli.tracker_serve import _is_here
 from ziwo_async.simulator.trackers import SimTracker
 from ziwo_async.testing import ServedWorld
 
-from .centre import Ziwo
+from .centre import Centre, Ziwo
 from .kit import ZIWO, program
 
 KEY = "canary-tracker-key-1234"
@@ -55,12 +55,26 @@ def rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+class Nowhere:
+    """No contact centre: what needs none is run without one."""
+
+    secrets = frozenset({KEY})
+    tokens: frozenset[str] = frozenset()
+
+    def env(self) -> dict[str, str]:
+        return {}
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Ziwo:
+    return Ziwo(cast("Centre", Nowhere()), tmp_path)
+
+
 # --- try --------------------------------------------------------------------------------------------------------------
 
 
-def test_try_shows_the_decision_as_a_table(ziwo: Ziwo, rules: Path) -> None:
-    ziwo.nobody()  # no account is needed
-    lines = ziwo.ok(
+def test_try_shows_the_decision_as_a_table(alone: Ziwo, rules: Path) -> None:
+    lines = alone.ok(
         "trackers", "try", str(rules), "--did", "061234567", "--caller", "0509998888", "--field", "lang=ar"
     ).splitlines()
     assert lines[:2] == ["didCalled   061234567", "caller      0509998888"]
@@ -71,11 +85,10 @@ def test_try_shows_the_decision_as_a_table(ziwo: Ziwo, rules: Path) -> None:
         ["2", "call", "047654321", "15", "s", '{"lang":', '"ar"}'],
     ]
     assert not (rules.parent / "called").exists()
-    assert ziwo.centre.requests == []
 
 
-def test_try_as_json(ziwo: Ziwo, rules: Path) -> None:
-    (found,) = ziwo.json("trackers", "try", str(rules), "--did", "061234567")
+def test_try_as_json(alone: Ziwo, rules: Path) -> None:
+    (found,) = alone.json("trackers", "try", str(rules), "--did", "061234567")
     assert found.pop("seconds") < 8
     assert found == {
         "didCalled": "061234567",
@@ -92,13 +105,13 @@ def test_try_as_json(ziwo: Ziwo, rules: Path) -> None:
     }
 
 
-def test_try_says_why_it_is_the_fallback(ziwo: Ziwo, rules: Path) -> None:
-    shown = ziwo.ok("trackers", "try", str(rules), "--did", "none")
+def test_try_says_why_it_is_the_fallback(alone: Ziwo, rules: Path) -> None:
+    shown = alone.ok("trackers", "try", str(rules), "--did", "none")
     assert "decided by  the fallback" in shown
     assert "because     the handler gave no rules" in shown
     assert "0505874603" in shown
 
-    result = ziwo("trackers", "try", str(rules), "--did", "061234567", "--caller", "broken")
+    result = alone("trackers", "try", str(rules), "--did", "061234567", "--caller", "broken")
     assert result.exit_code == 1
     assert "because     the handler failed: RuntimeError" in result.stdout
     assert "0505874603" in result.stdout
@@ -114,22 +127,22 @@ def test_try_says_why_it_is_the_fallback(ziwo: Ziwo, rules: Path) -> None:
         ("\n@t.on_start\ndef f(start): return 7", "the handler failed: "),
     ],
 )
-def test_try_without_rules(ziwo: Ziwo, tmp_path: Path, text: str, said: str) -> None:
+def test_try_without_rules(alone: Ziwo, tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "r"
     path.write_text(f"from ziwo_async.webhooks import *\nt = again = TrackerService(insecure=True){text}")
-    assert said in ziwo("trackers", "try", str(path), "--did", "061234567").stdout
+    assert said in alone("trackers", "try", str(path), "--did", "061234567").stdout
 
 
-def test_the_caller_comes_in_the_field_that_the_service_reads(ziwo: Ziwo, tmp_path: Path) -> None:
+def test_the_caller_comes_in_the_field_that_the_service_reads(alone: Ziwo, tmp_path: Path) -> None:
     path = tmp_path / "rules.py"
     path.write_text(
         "from ziwo_async.webhooks import *\n"
         "t = TrackerService(insecure=True, caller_field='from')\n"
         "@t.on_start\ndef f(start): return call(start.caller or '1')\n"
     )
-    (found,) = ziwo.json("trackers", "try", str(path), "--did", "061234567", "--caller", "0509998888")
+    (found,) = alone.json("trackers", "try", str(path), "--did", "061234567", "--caller", "0509998888")
     assert found["content"]["rules"][0]["number"] == "0509998888"
-    said = ziwo.refuses(2, "trackers", "try", str(path), "--did", "061234567", "--field", "from=1")
+    said = alone.refuses(2, "trackers", "try", str(path), "--did", "061234567", "--field", "from=1")
     assert said == "ziwo: --field from: there is --caller for it"
 
 
@@ -143,8 +156,8 @@ def test_the_caller_comes_in_the_field_that_the_service_reads(ziwo: Ziwo, tmp_pa
         (["--did", "1", "--field", "didCalled=2"], "there is --did for it"),
     ],
 )
-def test_options_that_make_no_sense(ziwo: Ziwo, rules: Path, options: list[str], said: str) -> None:
-    assert said in ziwo.refuses(2, "trackers", "try", str(rules), *options)
+def test_options_that_make_no_sense(alone: Ziwo, rules: Path, options: list[str], said: str) -> None:
+    assert said in alone.refuses(2, "trackers", "try", str(rules), *options)
 
 
 @pytest.mark.parametrize(
@@ -159,12 +172,12 @@ def test_options_that_make_no_sense(ziwo: Ziwo, rules: Path, options: list[str],
         ("from ziwo_async.webhooks import *\nTrackerService()", ", line 2: a hook without a key"),
     ],
 )  # fmt: skip
-def test_a_file_that_is_no_rules_file(ziwo: Ziwo, tmp_path: Path, text: str | None, said: str) -> None:
+def test_a_file_that_is_no_rules_file(alone: Ziwo, tmp_path: Path, text: str | None, said: str) -> None:
     path = tmp_path / "broken.py"
     if text is not None:
         path.write_text(text)
     for command in (["try", str(path), "--did", "1"], ["serve", str(path)], ["replay", str(path)]):
-        assert said in ziwo.refuses(2, "trackers", *command)
+        assert said in alone.refuses(2, "trackers", *command)
 
 
 # --- serve ------------------------------------------------------------------------------------------------------------
@@ -200,12 +213,12 @@ async def test_serve(rules: Path) -> None:
     assert (rules.parent / "called").exists()  # that was no rehearsal
 
 
-def test_a_port_that_is_taken(ziwo: Ziwo, rules: Path) -> None:
+def test_a_port_that_is_taken(alone: Ziwo, rules: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        said = ziwo.refuses(4, "trackers", "serve", str(rules), "--port", str(port))
+        said = alone.refuses(4, "trackers", "serve", str(rules), "--port", str(port))
     assert said.startswith(f"ziwo: cannot listen on 127.0.0.1 port {port}")
 
 
@@ -348,4 +361,5 @@ def test_what_the_simulators_platform_asked_can_be_replayed(ziwo: Ziwo, rules: P
     result = ziwo("trackers", "replay", str(rules), "--since", today, "--json")
     (row,) = (json.loads(line) for line in result.stdout.splitlines())
     assert (row["didCalled"], row["caller"], row["rules"][0]["number"]) == ("061234567", "0509998888", "0501112222")
+    assert (row["before"], row["changed"]) == (row["rules"], False)
     assert "1 end call left out" in result.stderr
