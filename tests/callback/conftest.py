@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from ziwo_async import Call, Ringing, Router, ZiwoClient
+from ziwo_async import Call, Ringing, Router, ZiwoClient, same_number
 from ziwo_async.callback import Callback, CallbackService, SqliteCallbacks
 from ziwo_async.config import RetryPolicy, Timeouts
-from ziwo_async.simulator import Simulator
+from ziwo_async.simulator import SimCall, Simulator
 from ziwo_async.simulator.clock import Clock
 from ziwo_async.simulator.http_faults import HttpAnswer
 from ziwo_async.testing import FAST_RECONNECT, FAST_SERVER, ServedWorld
@@ -58,6 +58,7 @@ class Centre:
         self.path = folder / "callbacks.sqlite"
         self._stack = stack
         self._dials: list[str] = []
+        self.doubled: list[SimCall] = []
 
     async def client(self, **options: Any) -> ZiwoClient:
         admin = self.world.agent("0011")
@@ -116,6 +117,8 @@ class Centre:
             parts = path.split("/")
             if path.startswith("/integrations/cti/agents/") and len(parts) == 7:
                 self._dials.append(parts[4])
+                alive = [call for call in self.world.calls if call.state != "ended" and same_number(call.did, parts[6])]
+                self.doubled += alive
             return take(path)
 
         patch.setattr(self.world.faults, "take_http", counting)
@@ -136,6 +139,13 @@ class Centre:
                 self.clock.advance((0.3 if alive else 15.0) if pace is None else pace)
                 await asyncio.sleep(0.01)  # for the contact centre, which lives in real time
 
+    async def until_true(self, wanted: Callable[[], object]) -> None:
+        """Move the clock until something is true of what runs by itself."""
+        async with asyncio.timeout(PATIENCE):
+            while not wanted():
+                self.clock.advance(1.0)
+                await asyncio.sleep(0.01)
+
     async def over(self, service: CallbackService, key: str, *, pace: float = 0.3) -> Callback:
         return await self.until(service, key, lambda it: it.over, pace=pace)
 
@@ -150,6 +160,7 @@ async def opened(folder: Path, ring_timeout: float = 60.0) -> AsyncIterator[Cent
         with pytest.MonkeyPatch.context() as patch:
             made.count(patch)
             yield made
+            assert made.doubled == [], "a visitor was dialled while a call to them was up"
 
 
 @pytest.fixture

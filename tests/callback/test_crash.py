@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import signal
 import sqlite3
 import sys
@@ -12,11 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ziwo_async.callback import Callback, SqliteCallbacks
+from ziwo_async.callback import Callback, SqliteCallbacks, runner
+from ziwo_async.config import Timeouts
+from ziwo_async.errors import StoreError
 
 from ..cli.kit import program
 
 HERE = Path(__file__).parent
+PATH = "/integrations/cti/agents/5555/call/+97150000000"
 
 
 class Killed(BaseException):
@@ -103,6 +107,101 @@ async def test_killed_at_steps_of_one_that_needs_two_agents(centre, n, when):
     if done.state == "unclear":
         assert len(dials) == len(done.attempts) - 1  # the last one was never sent
     assert [each.extension for each in done.attempts] == ["5555", "6666"][: len(done.attempts)]
+
+
+class FullDisk(SqliteCallbacks):
+    """Has no room for its n-th change."""
+
+    def __init__(self, path: Path, n: int) -> None:
+        super().__init__(path)
+        self.left = n
+
+    async def change(
+        self, id: str, work: Callable[[Callback, frozenset[str]], Callback]  # noqa: A002
+    ) -> tuple[Callback, Callback] | None:  # fmt: skip
+        self.left -= 1
+        if self.left == 0:
+            raise StoreError("the disk is full")
+        return await super().change(id, work)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+async def test_a_full_disk_costs_time_and_no_second_dial(centre, n):
+    """Without room for the dial nothing is sent; without room for its answer the call is looked for."""
+    centre.world.customer(centre.VISITOR).will(answer_after=0.2)
+    await centre.phone("5555")
+    service = await centre.service("5555", store=FullDisk(centre.path, n))
+    asked = await service.request(centre.VISITOR)
+    await service.tick()
+    assert centre.dials() == ([] if n == 1 else ["5555"])
+    done = await centre.over(service, asked.id)
+    assert (done.state, centre.dials()) == ("connected", ["5555"])
+
+
+async def test_a_close_that_cannot_wait_leaves_the_dial_to_the_next_one(centre, monkeypatch):
+    centre.world.customer(centre.VISITOR).will(answer_after=0.2)
+    await centre.phone("5555")
+    monkeypatch.setattr(runner, "_CLOSE_WITHIN", 0.05)
+    centre.world.faults.late_http(60.0, PATH)
+    service = await centre.service("5555")
+    asked = await service.request(centre.VISITOR, key="form-1")
+    ticking = asyncio.create_task(service.tick())
+    await centre.world.watch.until(lambda: centre.world.calls or None, 20, lambda: "no call")
+    await service.aclose()
+    await ticking
+    left = await service.get(asked.id)
+    assert left is not None
+    assert left.state == "dialling"
+    assert (await go_on(centre, asked.id, "5555")).state == "connected"
+    assert centre.dials() == ["5555"]
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_any_mixture_of_faults_and_deaths(centre, seed):
+    """Refused, lost, late and unreadable answers, visitors of every kind, and a program that dies now and then."""
+    rng = random.Random(seed)
+    world = centre.world
+    visitor = world.customer(centre.VISITOR)
+    for agent in ("5555", "6666"):
+        await centre.phone(agent, rng.choice(["answer", "answer", "reject"]))
+    options = {"retries": 2, "extension_delay": 5}
+    service = await centre.service(
+        "5555", "6666", client=await centre.client(timeouts=Timeouts(request=0.3)), **options
+    )
+    asked = await service.request(centre.VISITOR, key="form-1")
+    async with asyncio.timeout(40):
+        while not (now := await service.get(asked.id)) or not now.over:
+            match rng.randrange(8):
+                case 0:
+                    visitor.will(answer_after=rng.choice([0.0, 0.2])).hangs_up_after(rng.choice([0.0, 5.0]))
+                case 1:
+                    visitor.is_busy(after=rng.choice([0.0, 0.2]))
+                case 2:
+                    dial = f"/integrations/cti/agents/{rng.choice(['5555', '6666'])}/call/{centre.VISITOR}"
+                    world.faults.late_http(rng.choice([0.0, 0.5]), dial)
+                    if rng.random() < 0.4:
+                        world.faults.next_http(rng.choice([412, 429, 502]), path=dial)
+                case 3:
+                    world.faults.flaky_http(rng.choice([0, 2]), 503, "/callHistory/")
+                case 4:
+                    client = await centre.client(timeouts=Timeouts(request=0.3))
+                    store = DyingStore(centre.path, rng.randrange(1, 6), rng.choice(["before", "after"]))
+                    service = await centre.service("5555", "6666", client=client, store=store, **options)
+                case _:
+                    pass
+            if isinstance(dying := service._store, DyingStore) and dying.dead:
+                service = await centre.service("5555", "6666", client=client, **options)
+            await service.tick()
+            alive = any(call.state != "ended" for call in world.calls)
+            centre.clock.advance(0.5 if alive else rng.choice([0.5, 10.0]))
+            await asyncio.sleep(0.01)
+    assert len(now.attempts) <= 6
+    made = len(world.calls)
+    talks = sum(cdr.answered_at is not None for cdr in world.history)
+    assert made <= len(centre.dials())
+    assert talks <= 1
+    if now.state == "failed":
+        assert talks == 0
 
 
 @pytest.mark.parametrize("moment", ["the answer is under way", "the agent is rung", "the visitor is rung"])

@@ -170,6 +170,25 @@ async def test_a_lost_answer_is_found_in_the_history(centre, quick):
     assert centre.dials() == ["5555", "5555"]
 
 
+@pytest.mark.parametrize("told", ["click-1", "4711", "4711:3"])
+async def test_the_history_may_have_another_id_than_the_click(centre, told):
+    """Whether they are the same is not documented. Agent, number and time tell then."""
+    agent = centre.world.agent("5555")
+    await centre.phone("5555")
+    service = await centre.service("5555")
+    centre.world.faults.next_http(200, body={"result": True, "content": {"callID": told}}, path=PATH)
+    asked = await service.request(centre.VISITOR)
+    await service.tick()
+    for _ in range(3):
+        centre.clock.advance(3)
+        await service.tick()
+    calls = await service.get(asked.id)
+    assert calls is not None
+    assert (calls.state, calls.call_id) == ("calling", told)
+    centre.world.history.add(customer=centre.VISITOR, agent=agent, direction="outbound", did=centre.VISITOR, talk=2)
+    assert (await centre.over(service, asked.id)).state == "connected"
+
+
 @pytest.mark.parametrize("status", [502, 503, 408, 200])
 async def test_what_cannot_be_found_is_unclear_and_never_dialled_again(centre, status):
     """The server answers nonsense, and makes no call. Nobody can know that."""
@@ -427,3 +446,29 @@ async def test_a_dial_function_of_ones_own(centre, caplog):
     done = await centre.over(service, asked.id, pace=10.0)
     assert done.state == "unclear"  # what it did before it failed, nobody knows
     assert asked_for == [("5555", centre.VISITOR, "+97144000000")]
+
+
+async def test_a_number_that_a_dial_function_refuses(centre):
+    async def dial(extension: str, contact: str, caller_id: str | None) -> str:
+        raise BadArgument("not in this country")
+
+    service = await centre.service("5555", dial=dial)
+    asked = await service.request(centre.VISITOR)
+    done = await centre.over(service, asked.id)
+    assert (done.state, done.reason, done.why) == ("failed", "refused", "not in this country")
+
+
+async def test_a_file_that_cannot_be_used_is_told_and_tried_again(centre, caplog):
+    centre.path.write_text("no SQLite file, and longer than its header would be: " + "x" * 200)
+    centre.path.chmod(0o600)
+    service = await centre.service("5555")
+    async with service:
+        assert service.running
+        await centre.until_true(lambda: any("cannot be used" in record.getMessage() for record in caplog.records))
+        with pytest.raises(ConfigError):
+            await service.request(centre.VISITOR)
+        centre.path.unlink()
+        asked = await service.request(centre.VISITOR)
+        await centre.until_true(centre.dials)  # by itself, some seconds later
+        assert asked.state == "waiting"
+    assert not service.running
