@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import AsyncIterator
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from ziwo_async.errors import ConfigError
-from ziwo_async.webhooks import CdrHook, StartCall, TrackerService, call
+from ziwo_async.webhooks import CdrHook, TrackerService, call
+from ziwo_async.webhooks.guard import Guard
+from ziwo_async.webhooks.request import HookRequest
 
 from .serving import KEY, form, post, send, serve
 
@@ -126,10 +129,53 @@ def test_no_repr_has_a_key(tracker: TrackerService) -> None:
 
 @given(st.lists(st.one_of(st.binary(max_size=64), st.just(RIGHT)), max_size=3))
 async def test_no_bytes_make_anything_but_a_yes_or_a_no(values: list[bytes]) -> None:
-    from ziwo_async.webhooks.guard import Guard
-
     guard = Guard([KEY], insecure=False)
     assert guard.lets_in(values) is (values == [RIGHT])
+
+
+@given(
+    st.sampled_from(["POST", "GET", "X" * 20]),
+    st.sampled_from(["/startCall", "/endCall", "/other"]),
+    st.lists(
+        st.tuples(
+            st.sampled_from([b"X-API-Key", b"Content-Type", b"Content-Length", b"content-encoding", b"x", b"\xff"]),
+            st.one_of(
+                st.binary(max_size=20),
+                st.sampled_from([RIGHT, b"application/json", b"application/x-www-form-urlencoded", b"30", b"identity"]),
+            ),
+        ),
+        max_size=5,
+    ),
+    st.one_of(st.binary(max_size=60), st.sampled_from([b'{"didCalled": "06"}', b'{"callID": "a"}', b"didCalled=06"])),
+    st.booleans(),
+)
+async def test_no_request_at_all_makes_a_500(
+    method: str, path: str, headers: list[tuple[bytes, bytes]], body: bytes, whole: bool
+) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body[:5]
+        yield body[5:]
+
+    service = TrackerService(keys=[KEY], fallback=[call("1")])
+    service.on_start(lambda start: call(start.did_called[:9]))
+    request = HookRequest(method, path, headers, chunks(), whole=body if whole else None, arrived=0.0)
+    response = await service.handle(request)
+    assert response.status in (200, 400, 401, 404, 405, 413, 415)
+    assert json.loads(response.body)["result"] is (response.status == 200)
+
+
+async def test_a_mistake_of_ours_tells_the_sender_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("what only we may know")
+
+    monkeypatch.setattr("ziwo_async.webhooks.service.fields_of", broken)
+    async with serve(TrackerService(keys=[KEY], fallback=[call("1")]), "aiohttp") as port:
+        reply = await send(port, post("/startCall", b"{}"))
+    assert reply.status == 500
+    assert b"only we" not in reply.body
+    assert "only we" in caplog.text
 
 
 async def test_the_401_is_an_envelope(server: str, tracker: TrackerService) -> None:
@@ -137,4 +183,3 @@ async def test_the_401_is_an_envelope(server: str, tracker: TrackerService) -> N
         reply = await send(port, post("/endCall", b"{}", keys=()))
     assert json.loads(reply.body)["result"] is False
     assert reply.headers["connection"] == "close"
-    assert StartCall(did_called="06").call_id is None

@@ -164,7 +164,7 @@ class TrackerService(HookService):
         """
         loop = asyncio.get_running_loop()
         began = loop.time()
-        left = self._deadline - (began - (began if arrived is None else arrived))
+        left = max(0.0, self._deadline - (began - (began if arrived is None else arrived)))
         self.stats.started += 1
         answer: Answer | None = None
         problem: str | None = None
