@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ziwo_async
 from ziwo_async import Active, Call, Destroy, Early, Hangup, Ringing, Router, SessionLost, ZiwoClient
+from ziwo_async.webhooks import CdrHook, EndCall, Rule, StartCall, TrackerService, call
 
 router = Router()
 
@@ -50,3 +51,24 @@ async def reading(client: ZiwoClient, call: Call) -> None:
 
 
 class DialogState: ...
+
+
+tracker = TrackerService(keys=["any-16-letters-or-more"])
+
+
+def numbers(start: StartCall) -> list[str]:
+    return [start.did_called]
+
+
+async def of_an_end(end: EndCall) -> Rule:
+    return call(end.did_called or "")
+
+
+def of_two(end: EndCall, more: str) -> None: ...
+
+
+tracker.on_start(numbers)  # error
+tracker.on_start(of_an_end)  # error
+tracker.on_end(of_two)  # error
+CdrHook(insecure=True).on_cdr(of_two)
+call("1", caller=2)  # error

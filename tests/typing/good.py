@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ziwo_async import (
     Active,
     Call,
     CallEvent,
+    CallFlow,
     DialogEvent,
     Early,
     Event,
@@ -16,6 +19,19 @@ from ziwo_async import (
     SessionEvent,
     SessionLost,
     ZiwoClient,
+)
+from ziwo_async.webhooks import (
+    Answer,
+    CdrHook,
+    Decision,
+    EndCall,
+    MemoryOnce,
+    OnceStore,
+    Rule,
+    SqliteOnce,
+    StartCall,
+    TrackerService,
+    call,
 )
 
 router = Router()
@@ -87,3 +103,33 @@ async def sound_of_a_day(client: ZiwoClient) -> None:
         print(found.path)
         async with client.voicemails.stream(cdr) as stream:
             print(stream.size)
+
+
+tracker = TrackerService(keys=["any-16-letters-or-more"], fallback=[call("1")])
+
+
+@tracker.on_start
+async def route(start: StartCall) -> Rule | Sequence[Rule] | Answer:
+    return [call("1", caller_id=start.did_called)]
+
+
+@tracker.on_start
+def plain_route(start: StartCall) -> list[Rule] | None:
+    return [] if start.caller else None
+
+
+@tracker.on_end
+async def call_over(end: EndCall) -> None:
+    station: CallFlow = end.call_flows[0]
+    print(station, end.late)
+
+
+@CdrHook(insecure=True, once=MemoryOnce()).on_cdr
+def record(cdr: EndCall, action: str) -> None: ...
+
+
+async def deciding() -> None:
+    decision: Decision = await tracker.decide(StartCall(did_called="1", caller="2", call_id="3"))
+    rules: Sequence[Rule] = decision.answer.rules
+    store: OnceStore = SqliteOnce("file")
+    print(rules, store)
