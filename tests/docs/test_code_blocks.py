@@ -59,7 +59,7 @@ def test_no_comment_stands_alone() -> None:
 
 @of("example")
 def test_included_example(block: Block) -> None:
-    found = re.fullmatch(r'--8<-- "(examples/\w+\.py)"\n', block.code)
+    found = re.fullmatch(r'--8<-- "(examples/[\w/]+\.py)"\n', block.code)
     assert found is not None, "an example is included whole; tests/examples runs it"
     assert (ROOT / found.group(1)).exists()
 
