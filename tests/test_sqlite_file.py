@@ -121,6 +121,24 @@ async def test_a_locked_file_is_worth_another_try(tmp_path, monkeypatch, opened)
     there.close()
 
 
+async def test_a_locked_file_keeps_nobody_from_other_work(tmp_path):
+    there = file(tmp_path / "f")
+    await there.write(add("one"))
+    with closing(sqlite3.connect(tmp_path / "f", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        waiting = [asyncio.create_task(there.write(add(str(n)))) for n in range(50)]
+        # More than the event loop has threads of its own, and it has them all; it does not stand still either.
+        assert await asyncio.gather(*(asyncio.to_thread(abs, -n) for n in range(50))) == list(range(50))
+        assert not any(task.done() for task in waiting)
+        for task in waiting[10:]:
+            task.cancel()
+        await asyncio.wait(waiting[10:])
+        other.execute("ROLLBACK")
+    await asyncio.wait(waiting)
+    assert len(await there.read(words)) == 11  # what had not begun when it was cancelled did not happen
+    there.close()
+
+
 async def test_what_is_deleted_is_overwritten(tmp_path):
     there = file(tmp_path / "f")
     await there.write(add("+971501234567"))

@@ -8,6 +8,7 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,6 +40,9 @@ class SqliteFile:
         self._what = what
         self._schema = tuple(schema)
         self._lock = threading.Lock()
+        # Held for a moment only, since the event loop waits for it; the other one while the file is used.
+        self._hiring = threading.Lock()
+        self._thread: ThreadPoolExecutor | None = None
         self._db: sqlite3.Connection | None = None
         self._finalizer: weakref.finalize[[], SqliteFile] | None = None
 
@@ -47,13 +51,17 @@ class SqliteFile:
 
     def close(self) -> None:
         """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
+        with self._hiring:
+            if self._thread is not None:
+                self._thread.shutdown(wait=False)
+                self._thread = None
         with self._lock:
             if self._finalizer is not None:
                 self._finalizer()
             self._db = self._finalizer = None
 
     async def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Read, in a worker thread.
+        """Read, in the file's own thread.
 
         Args:
             work: What to do with the file.
@@ -62,10 +70,10 @@ class SqliteFile:
             ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
             StoreError: The file cannot be read.
         """
-        return await asyncio.to_thread(self._do, work, writes=False)
+        return await self._run(work, False)
 
     async def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Change the file in a worker thread: all of it, or, when the work raises, nothing.
+        """Change the file in its own thread: all of it, or, when the work raises, nothing.
 
         Cancelled meanwhile, it may have happened or not.
 
@@ -76,9 +84,17 @@ class SqliteFile:
             ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
             StoreError: The file cannot be written; `retryable` while another program has it locked.
         """
-        return await asyncio.to_thread(self._do, work, writes=True)
+        return await self._run(work, True)
 
-    def _do(self, work: Callable[[sqlite3.Connection], _T], *, writes: bool) -> _T:
+    async def _run(self, work: Callable[[sqlite3.Connection], _T], writes: bool) -> _T:
+        # One thread, not those of the event loop: a file that is locked must not keep the program from its other work.
+        with self._hiring:
+            if self._thread is None:
+                self._thread = ThreadPoolExecutor(1, "ziwo-sqlite")
+            future = self._thread.submit(self._do, work, writes)
+        return await asyncio.wrap_future(future)
+
+    def _do(self, work: Callable[[sqlite3.Connection], _T], writes: bool) -> _T:
         with self._lock:
             db = self._opened()
             try:
