@@ -31,13 +31,15 @@ async def recorded(path: Path, seconds: float = 0.8, **options: Any) -> Path:
     async with talking() as (session, _, _):
         session.audio.play(Tone(OURS))
         await hears(session, SERVER)
+        began = time.monotonic()
         handle = await session.audio.record(path, **options)
         came = session.audio.received_frames
         await until(lambda: session.audio.received_frames >= came + round(seconds / 0.02))
         assert path.name not in files(path.parent)
         assert await within(handle.stop()) == handle.path
         assert handle.done
-        assert handle.seconds == pytest.approx(seconds, abs=0.4)
+        # On a busy machine the frames come late, and the recording is as long as it took.
+        assert seconds - 0.4 <= handle.seconds <= time.monotonic() - began + 0.4
         assert handle.dropped == 0
         assert await handle.stop() == handle.path
     return handle.path
@@ -46,7 +48,7 @@ async def recorded(path: Path, seconds: float = 0.8, **options: Any) -> Path:
 async def test_both_voices_are_in_a_mixed_recording(tmp_path: Path) -> None:
     pcm, rate, channels = read_wav(await recorded(tmp_path / "call.wav"))
     assert (rate, channels) == (16000, 1)
-    assert len(pcm) / 2 / rate == pytest.approx(0.8, abs=0.4)
+    assert len(pcm) / 2 / rate >= 0.4
     middle = pcm[len(pcm) // 4 // 2 * 2 : len(pcm) // 4 * 3 // 2 * 2]
     assert min(strength(middle, rate, hz) for hz in (SERVER, OURS)) > 0.2
     assert files(tmp_path) == ["call.wav"]
