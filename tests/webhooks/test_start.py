@@ -70,6 +70,18 @@ def test_numbers_of_json_are_texts_and_secrets_are_hidden() -> None:
         assert "input_value" not in str(caught.value)
 
 
+def test_odd_values_do_not_cost_the_call() -> None:
+    for odd in (["1", "2"], {"a": 1}, True, 1.5):
+        start = StartCall.of({"didCalled": "06", "callID": odd, "callerIDNumber": odd})  # type: ignore[dict-item]
+        assert (start.call_id, start.caller) == (None, None)
+        assert start.model_extra == {"callID": odd, "callerIDNumber": odd}
+    for nothing in ("", None):
+        start = StartCall.of({"didCalled": "06", "callID": nothing, "callerIDNumber": nothing})
+        assert (start.call_id, start.caller, start.model_extra) == (None, None, {})
+    start = StartCall.of({"didCalled": "06", "callID": 7, "ani": 971501234567}, caller_field="ani")
+    assert (start.call_id, start.caller) == ("7", "971501234567")
+
+
 # --- a request that comes again ---------------------------------------------------------------------------------------
 
 

@@ -6,16 +6,19 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import ClassVar, cast
+from typing import cast
 
 from pydantic import Field, JsonValue, model_validator
 
 from ..errors import BadArgument
 from ..models.base import Model
+from ..models.secret_keys import hide_secrets
 from ..rest.models.cdr import Cdr
 
 __all__ = ["Answer", "EndCall", "Rule", "StartCall", "call"]
 
+_CALLER = "callerIDNumber"
+_CALL_ID = "callID"
 _DEFAULT_TIMEOUT = 20
 _LONGEST_TIMEOUT = 3600
 _LONGEST_NUMBER = 64
@@ -36,15 +39,13 @@ class StartCall(Model):
         call_id: The call (`callID`), when the request has it; not documented either.
     """
 
-    firm: ClassVar[frozenset[str]] = frozenset({"callID"})
-
     did_called: str = Field(min_length=1)
-    caller: str | None = Field(default=None, validation_alias="callerIDNumber", serialization_alias="callerIDNumber")
-    call_id: str | None = Field(default=None, validation_alias="callID", serialization_alias="callID")
+    caller: str | None = Field(default=None, validation_alias=_CALLER, serialization_alias=_CALLER)
+    call_id: str | None = Field(default=None, validation_alias=_CALL_ID, serialization_alias=_CALL_ID)
 
     @classmethod
-    def of(cls, fields: Mapping[str, JsonValue], *, caller_field: str = "callerIDNumber") -> StartCall:
-        """Read the fields of a request.
+    def of(cls, fields: Mapping[str, JsonValue], *, caller_field: str = _CALLER) -> StartCall:
+        """Read the fields of a request. Only `didCalled` has to be right: other oddities must not cost the call.
 
         Args:
             fields: The fields, in ZIWO's spelling.
@@ -53,14 +54,19 @@ class StartCall(Model):
         Raises:
             ValidationError: pydantic's. There is no `didCalled`, or it is no text.
         """
-        if caller_field == "callerIDNumber":
-            return cls.model_validate(fields, by_alias=True, by_name=False)
-        given = {key: value for key, value in fields.items() if key not in ("callerIDNumber", caller_field)}
-        if caller_field in fields:
-            given["callerIDNumber"] = fields[caller_field]
+        given, kept = dict(fields), dict[str, JsonValue]()
+        caller = given.pop(caller_field, None)
+        if _CALLER in given:
+            kept[_CALLER] = given.pop(_CALLER)
+        call_id = given.pop(_CALL_ID, None)
+        for name, sent, value in ((_CALLER, caller_field, caller), (_CALL_ID, _CALL_ID, call_id)):
+            if isinstance(value, (str, int)) and not isinstance(value, bool) and value != "":
+                given[name] = value
+            elif value not in (None, ""):
+                kept[sent] = value
         start = cls.model_validate(given, by_alias=True, by_name=False)
-        if "callerIDNumber" in fields and start.model_extra is not None:
-            start.model_extra["callerIDNumber"] = fields["callerIDNumber"]
+        if kept and start.model_extra is not None:
+            start.model_extra.update(cast("dict[str, JsonValue]", hide_secrets(kept)))
         return start
 
 

@@ -126,7 +126,7 @@ class Repeats:
         running = asyncio.create_task(handler())
         try:
             await self._watch(running, key, owner, threaded=threaded)
-        except asyncio.CancelledError:
+        except BaseException:
             self._strays.take(running)
             raise
         try:

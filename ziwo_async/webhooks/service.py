@@ -59,8 +59,8 @@ class HookService:
         """Check what all services have in common."""
         self.stats = HookStats()
         self._guard = Guard(keys, insecure=insecure)
-        self._max_body = _positive("max_body", max_body)
-        self._read_timeout = _positive("read_timeout", read_timeout)
+        self._max_body = positive("max_body", max_body)
+        self._read_timeout = positive("read_timeout", read_timeout)
         self._endpoints: dict[str, Endpoint] = {}
         self._strays = Strays()
         self._handlers: list[Handler[object]] = []
@@ -68,7 +68,7 @@ class HookService:
             MemoryOnce() if once is None else once,
             self.stats,
             self._strays,
-            limit=_positive("the time limit of a handler", handler_timeout),
+            limit=positive("the time limit of a handler", handler_timeout),
         )
         self._refusal_told = float("-inf")
 
@@ -214,7 +214,16 @@ def check_new(paths: Mapping[str, object], path: str) -> None:
 _N = TypeVar("_N", int, float)
 
 
-def _positive(name: str, value: _N) -> _N:
+def positive(name: str, value: _N) -> _N:
+    """Give a number back if it is greater than 0, and finite.
+
+    Args:
+        name: What it is, for the error.
+        value: The number.
+
+    Raises:
+        ConfigError: It is none.
+    """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
         raise ConfigError(f"{name} must be a number greater than 0, not {value!r}")
     return value

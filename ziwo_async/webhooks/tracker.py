@@ -16,7 +16,7 @@ from .handler import Handler, OutOfTime, within
 from .models import Answer, EndCall, Rule, StartCall
 from .once import OnceStore
 from .request import HookResponse, Refused, failure, success
-from .service import HookService, check_new, check_path
+from .service import HookService, check_new, check_path, positive
 
 __all__ = ["Decision", "EndHandler", "StartHandler", "TrackerService"]
 
@@ -110,11 +110,10 @@ class TrackerService(HookService):
             read_timeout=read_timeout,
             handler_timeout=end_timeout,
         )
-        if not 0 < start_timeout < float("inf"):
-            raise ConfigError("start_timeout must be a number of seconds greater than 0")
-        self._deadline = 0.8 * start_timeout if deadline is None else deadline
-        if not 0 < self._deadline <= start_timeout:
-            raise ConfigError("deadline must be greater than 0, and at most start_timeout")
+        positive("start_timeout", start_timeout)
+        self._deadline = 0.8 * start_timeout if deadline is None else positive("deadline", deadline)
+        if self._deadline > start_timeout:
+            raise ConfigError("deadline must be at most start_timeout")
         if not caller_field or caller_field in ("didCalled", "callID"):
             raise ConfigError("caller_field is the name of the field with the caller's number")
         fixed = fallback if isinstance(fallback, Answer) else Answer(fallback)
