@@ -6,6 +6,8 @@ import asyncio
 import json
 import signal
 import socket
+import sys
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -44,6 +46,15 @@ async def route(start: StartCall):
         call("047654321", timeout=15, extra={{"lang": lang}}),
     ]
 """
+
+
+@pytest.fixture(autouse=True)
+def _as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """What a rules file imports is not there for the next one."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    for name in ("names", "ziwo_rules_file"):
+        sys.modules.pop(name, None)
 
 
 @pytest.fixture

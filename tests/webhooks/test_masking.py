@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,7 @@ from hypothesis import strategies as st
 
 from ziwo_async import telephone
 from ziwo_async.errors import BadArgument, ConfigError, MaskTaken
-from ziwo_async.webhooks import StartCall
-from ziwo_async.webhooks.masking import MaskingTable
+from ziwo_async.webhooks import Answer, MaskingTable, StartCall, TrackerService, call
 
 DID, DID_2, DID_3 = "+97142345671", "+97142345672", "+97142345673"
 CUSTOMER, DRIVER, OFFICE = "+971501111111", "+971502222222", "+97143333333"
@@ -378,6 +379,25 @@ async def test_the_file_is_for_its_owner(tmp_path: Path) -> None:
     (tmp_path / "m").touch(mode=0o644)
     with pytest.raises(ConfigError, match="masked numbers"):
         await MaskingTable(tmp_path / "m").add(DID, DRIVER)
+
+
+async def test_a_table_that_cannot_be_read_loses_no_call(table: MaskingTable, tmp_path: Path) -> None:
+    tracker = TrackerService(insecure=True, fallback=[call(OFFICE)])
+
+    @tracker.on_start
+    async def route(start: StartCall) -> Answer | None:
+        return await table.rules(start)
+
+    await table.pair(CUSTOMER, DRIVER, dids=DID, expires=HOUR)
+    assert (await tracker.decide(start(DID, CUSTOMER))).answer.rules[0].number == DRIVER
+    unknown = await tracker.decide(start(DID, OTHER))
+    assert (unknown.source, unknown.answer.rules[0].number) == ("fallback", OFFICE)
+    with closing(sqlite3.connect(tmp_path / "masks.sqlite")) as db:
+        db.execute("DROP TABLE masks")
+    broken = await tracker.decide(start(DID, CUSTOMER))
+    assert (broken.source, broken.problem) == ("fallback", "the handler failed: StoreError")
+    assert broken.answer.rules[0].number == OFFICE
+    await tracker.aclose()
 
 
 # --- restarts, and many at once ---------------------------------------------------------------------------------------

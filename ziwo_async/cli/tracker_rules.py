@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import sys
 import traceback
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, TypeAlias
 
 import typer
@@ -39,15 +38,13 @@ def load_rules(path: Path) -> TrackerService:
     """
     if not path.is_file():
         fail(f"there is no file {path}", EXIT_CODES["configuration"])
-    spec = importlib.util.spec_from_loader(_MODULE, SourceFileLoader(_MODULE, str(path)))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
+    module = ModuleType(_MODULE)
+    module.__file__ = str(path)
     # Dataclasses and pydantic look up the module of a class.
     sys.modules[_MODULE] = module
     sys.path.insert(0, str(path.resolve().parent))
     try:
-        spec.loader.exec_module(module)
+        exec(compile(path.read_bytes(), str(path), "exec", dont_inherit=True), vars(module))  # noqa: S102 - asked for
     except ConfigError as error:
         fail(f"{path}{_line(error, path)}: {error}", EXIT_CODES["configuration"])
     except (Exception, SystemExit) as error:  # noqa: BLE001 - the file is somebody's program, and may do anything
