@@ -252,7 +252,7 @@ def test_who_can_hear_it(host: str, here: bool) -> None:
 
 THEN = [
     {"action": "call", "number": "0501112222", "callerID": "061234567", "timeout": "10"},
-    {"action": "call", "number": "047654321", "timeout": 15},
+    {"action": "call", "number": "047654321", "callerID": None, "timeout": 15, "lang": "en"},
 ]
 
 
@@ -306,14 +306,16 @@ def test_replay_compares_with_the_answer_of_then(ziwo: Ziwo, rules: Path) -> Non
     log(ziwo, {"body": json.dumps(form), "answer": {"content": {**form, "rules": THEN}}})
     log(ziwo, {"body": form, "answer": {"content": {**form, "rules": THEN[:1]}}})
     log(ziwo, {"body": form, "answer": None})
+    log(ziwo, {"body": form, "answer": {"rules": [THEN[0], {**THEN[1], "lang": "ar"}]}})
     rows = ziwo.json("trackers", "replay", str(rules))
-    assert [row["changed"] for row in rows] == [None, True, False]
+    assert [row["changed"] for row in rows] == [True, None, True, False]
+    rows = rows[1:]
     assert rows[1]["before"] == THEN[:1]
     assert [rule["number"] for rule in rows[1]["rules"]] == ["0501112222", "047654321"]
     result = ziwo("trackers", "replay", str(rules), "--changed")
-    assert [line.split()[3] for line in result.stdout.splitlines()[1:]] == ["told", "told"]
+    assert [line.split()[3] for line in result.stdout.splitlines()[1:]] == ["told", "told", "told"]
     assert "  changed  " in result.stdout
-    assert "1 of 2 answered differently now" in result.stderr
+    assert "2 of 3 answered differently now" in result.stderr
 
 
 def test_replay_takes_days_trackers_and_a_limit(ziwo: Ziwo, rules: Path) -> None:

@@ -24,8 +24,6 @@ from .tracker_rules import RulesFile, as_line, failures_shown_once, has_failed, 
 
 __all__ = ["replay"]
 
-_COMPARED = ("action", "number", "callerID", "timeout")
-
 
 class _Replayed(BaseModel):
     at: str
@@ -156,12 +154,12 @@ def _row(found: LoggedStart, decision: Decision) -> _Replayed:
 
 
 def _same(before: Sequence[Mapping[str, JsonValue]], now: Sequence[Rule]) -> bool:
-    """Whether two answers do the same; numbers that are written as texts are equal to numbers."""
+    """Whether two answers have the same rules; numbers that are written as texts are equal to numbers."""
     return [_texts(rule) for rule in before] == [_texts(rule.to_dict()) for rule in now]
 
 
-def _texts(rule: Mapping[str, JsonValue]) -> list[str]:
-    return [str("" if rule.get(name) is None else rule[name]) for name in _COMPARED]
+def _texts(rule: Mapping[str, JsonValue]) -> dict[str, str]:
+    return {key: str(value) for key, value in rule.items() if value not in (None, "")}
 
 
 def _whole(row: _Replayed) -> Mapping[str, object]:
