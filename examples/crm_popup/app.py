@@ -149,9 +149,7 @@ async def main() -> None:
     ziwo = ZiwoClient.from_env()
     source = ziwo.phone if AGENT is None else ziwo.live
     (ziwo if AGENT is None else ziwo.live).include(router)
-    events = BrowserEvents(
-        ziwo, control=AGENT is None, source="phone" if AGENT is None else "live", where=watched, origins=[PAGE]
-    )
+    events = BrowserEvents(ziwo, control=AGENT is None, source="phone" if AGENT is None else "live", where=watched)
     async with ziwo, events, source:
         runner = web.AppRunner(make_app(events), access_log=None, shutdown_timeout=1.0)
         await runner.setup()

@@ -182,6 +182,24 @@ async def test_many_tabs_share_one_stream_and_each_is_told_each_event_once(
         assert len(events._streams) == 1
 
 
+async def test_a_tab_that_sleeps_holds_the_others_up_for_seconds_only(
+    page: Page, browser: Browser, ziwo: ZiwoClient
+) -> None:
+    async with BrowserEvents(ziwo) as events, site(events) as at:
+        await opened(page, events, at)
+        second = await beside(browser, page)
+        await second.goes_to(at.url)
+        await second.until(LIVE)
+        await page.call("Page.setWebLifecycleState", state="frozen")  # the one that reads the stream
+        publish(ziwo, "1", "ringing")
+        await second.js("(now => { Date.now = () => now() + 60_000 })(Date.now)")  # instead of waiting
+        assert await seen(second, "ringing") == ["ringing"]
+        await page.call("Page.setWebLifecycleState", state="active")
+        publish(ziwo, "1", "ringing", "hangup")
+        for tab in (page, second):
+            assert await seen(tab, "hangup") == ["ringing", "hangup"]
+
+
 @pytest.mark.parametrize("alone", [False, True], ids=["shared", "old browser"])
 async def test_a_lost_connection_loses_and_doubles_nothing(page: Page, ziwo: ZiwoClient, alone: bool) -> None:
     if alone:

@@ -7,6 +7,7 @@ import json
 import secrets
 from collections import deque
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from types import MappingProxyType
 
 from ..events import Destroy, DialogEvent
@@ -100,17 +101,19 @@ class Backlog:
             self._note(event)
         self.touch()
 
-    def after(self, event_id: str) -> list[tuple[str, str]] | None:
-        """The events after the one with this id, each as its id and its text; None when they are not known any more."""
+    def after(self, event_id: str, *, most: int | None = None) -> list[tuple[str, str]] | None:
+        """The events after the one with this id, each as its id and its text; None when they are not known any more.
+
+        Args:
+            event_id: The id.
+            most: How many at most; by default all.
+        """
         place = self.place_of(event_id)
         if place is None:
             return None
-        first = self._last - len(self._events)
-        return [
-            (self.id_of(first + number + 1), text)
-            for number, text in enumerate(self._events)
-            if first + number >= place
-        ]
+        skipped = place - (self._last - len(self._events))
+        texts = islice(self._events, skipped, None if most is None else skipped + most)
+        return [(self.id_of(place + number), text) for number, text in enumerate(texts, 1)]
 
     def everything(self) -> tuple[str, list[dict[str, object]]]:
         """All calls as they are now, and the id to go on from."""

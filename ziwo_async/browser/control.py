@@ -55,6 +55,7 @@ class Control:
         self._phone = phone
         self._calls = calls
         self._tasks: OrderedDict[str, asyncio.Task[Outcome]] = OrderedDict()
+        self._closed = False
 
     async def do(self, command: Mapping[str, object]) -> Outcome:
         """Carry out a command, or wait for the same one that was sent before.
@@ -67,7 +68,7 @@ class Control:
             return 400, {"error": "BadArgument", "message": "a command has an id of its own and an action"}
         task = self._tasks.get(key)
         if task is None:
-            if not self._make_room():
+            if self._closed or not self._make_room():
                 return 503, {"error": "TooMany", "message": "too many commands at once"}
             name = f"ziwo_async:browser: {action[:20]}"
             task = self._tasks[key] = asyncio.create_task(self._carry_out(action, command), name=name)
@@ -88,7 +89,7 @@ class Control:
             call_id = await self._act(action, command)
         except ZiwoError as error:
             status = next((status for kind, status in _STATUS if isinstance(error, kind)), 502)
-            _log.info("a page asked to %s: %s", action[:20], type(error).__name__)
+            _log.info("a page asked to %r: %s", action[:20], type(error).__name__)
             return status, {"error": type(error).__name__, "message": str(error)}
         if call_id is None:
             return 404, {"error": "CallGone", "message": "there is no such call"}
@@ -106,7 +107,8 @@ class Control:
         return call.id
 
     async def aclose(self) -> None:
-        """Cancel what is under way."""
+        """Cancel what is under way, and take nothing more."""
+        self._closed = True
         tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()

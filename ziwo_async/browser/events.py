@@ -40,6 +40,8 @@ SCRIPT = "ziwo-events.js"
 _HEARTBEAT = 5.0
 _MAX_STREAMS = 64
 _BUFFER = 10_000
+# Events that one stream takes out of the backlog: a slow page must not keep more of them alive.
+_AT_ONCE = 50
 # Seconds that commands get when the end comes.
 _LIMIT = 5.0
 _HEADERS = {
@@ -324,7 +326,7 @@ class BrowserEvents:
     async def _tell(self, stream: Stream, at: str) -> None:
         live, last = None, 0.0
         while not self._streams.ending:
-            missed = self._backlog.after(at)
+            missed = self._backlog.after(at, most=_AT_ONCE)
             if missed is None:
                 news = self._news(at)
                 at = str(news["id"])
