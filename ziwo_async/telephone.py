@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 
 from .errors import BadArgument, ConfigError
@@ -124,6 +124,7 @@ def _international(number: str, home: str | None) -> str | None:
     return found
 
 
+@lru_cache(maxsize=4096)  # tables compare the same numbers again and again, and parsing takes a tenth of a millisecond
 def _parsed(number: str, home: str | None) -> str | None:
     import phonenumbers
 
