@@ -9,6 +9,7 @@ import pytest
 
 from ziwo_async.callback import CallbackService, SqliteCallbacks
 from ziwo_async.errors import BadArgument, ConfigError, ExpectTimeout, SpendRefused
+from ziwo_async.simulator.api import calls
 from ziwo_async.spend import SpendPolicy
 
 
@@ -128,6 +129,19 @@ async def test_two_processes_make_one_dial(centre):
     assert centre.dials() == ["5555"]
 
 
+async def test_two_processes_that_find_an_agent_busy_pass_over_one(centre):
+    for cc_login in ("5555", "6666"):
+        await centre.phone(cc_login)
+    other = await centre.world.customer("+97150000009").dials(centre.world.agent("5555"))
+    await other.reaches("active")
+    services = [await centre.service("5555", "6666", "0011") for _ in range(3)]
+    asked = await services[0].request(centre.VISITOR)
+    await asyncio.gather(*(service.tick() for service in services))
+    passed = await services[0].get(asked.id)
+    assert passed is not None
+    assert (passed.extension, passed.why) == ("6666", "agent 5555 is busy")
+
+
 # --- an answer that is lost -----------------------------------------------------------------------------------------
 
 
@@ -182,11 +196,25 @@ async def test_the_history_may_have_another_id_than_the_click(centre, told):
     for _ in range(3):
         centre.clock.advance(3)
         await service.tick()
-    calls = await service.get(asked.id)
-    assert calls is not None
-    assert (calls.state, calls.call_id) == ("calling", told)
+    rung = await service.get(asked.id)
+    assert rung is not None
+    assert (rung.state, rung.call_id) == ("calling", told)
     centre.world.history.add(customer=centre.VISITOR, agent=agent, direction="outbound", did=centre.VISITOR, talk=2)
     assert (await centre.over(service, asked.id)).state == "connected"
+
+
+async def test_the_last_look_does_not_rely_on_how_the_server_compares_numbers(centre, quick, monkeypatch):
+    centre.world.customer(centre.VISITOR).will(answer_after=0.0).hangs_up_after(0.0)
+    await centre.phone("5555")
+    service = await centre.service("5555", client=await centre.client(timeouts=quick))
+    centre.world.faults.late_http(1.0, PATH)
+    monkeypatch.setattr(calls, "same_number", lambda one, other: False)
+    asked = await service.request(centre.VISITOR)
+    await service.tick()
+    await centre.world.watch.until(lambda: len(centre.world.history) == 1 or None, 20, lambda: "no record")
+    late = await centre.until(service, asked.id, lambda it: centre.clock() > it.requested_at + 300, pace=15.0)
+    assert late.state == "checking"
+    assert (await centre.over(service, asked.id, pace=15.0)).state == "connected"
 
 
 @pytest.mark.parametrize("status", [502, 503, 408, 200])
