@@ -17,6 +17,7 @@ from aiohttp import web
 
 from ziwo_async import ConfigError, SpendPolicy, Timeouts, ZiwoClient
 from ziwo_async.browser import BrowserEvents
+from ziwo_async.serving import streams
 from ziwo_async.testing import FaultProxy, ServedWorld
 
 from .kit import CUSTOMER, PATIENCE, Site, client_of, site
@@ -246,6 +247,23 @@ async def test_a_page_that_reads_too_slowly_is_told_the_calls_as_they_are(ziwo: 
         assert len(seen) < 400
 
 
+async def test_a_page_that_reads_nothing_is_cut_off(ziwo: ZiwoClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_SLOWEST_WRITE", 0.05)
+    async with BrowserEvents(ziwo, allow=lambda request: True) as events, site(events) as at:
+        port = int(at.url.rpartition(":")[2].rstrip("/"))
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+        writer.write(f"GET /ziwo/events HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+        async with asyncio.timeout(PATIENCE):
+            await reader.readexactly(12)
+            number = 0
+            while len(events._streams):
+                told = event(str(number), "ringing", "hangup", "destroy", padding="x" * 100_000)
+                ziwo.phone.dispatcher.publish(told, None, None)
+                number += 1
+                await asyncio.sleep(0.001)
+        writer.close()
+
+
 async def until_call(
     told: AsyncIterator[tuple[str, str, dict[str, Any]]], call_id: str, kind: str
 ) -> AsyncIterator[tuple[str, str, dict[str, Any]]]:
@@ -274,12 +292,12 @@ async def test_events_that_were_dropped_before_they_were_read_are_made_up_for(
 
 async def test_open_streams_have_a_limit(ziwo: ZiwoClient) -> None:
     async with BrowserEvents(ziwo, allow=lambda request: True) as events, site(events) as at, http(at) as session:
-        streams = await asyncio.gather(*(session.get("/ziwo/events") for _ in range(64)))
-        assert {stream.status for stream in streams} == {200}
+        opened = await asyncio.gather(*(session.get("/ziwo/events") for _ in range(64)))
+        assert {stream.status for stream in opened} == {200}
         assert len(events._streams) == 64
         async with session.get("/ziwo/events") as one_more:
             assert one_more.status == 503
-        for stream in streams:
+        for stream in opened:
             stream.close()
 
 
