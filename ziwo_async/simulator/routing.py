@@ -40,6 +40,7 @@ class Hunt:
         self.failed = ""
         self.on_answer: Callable[[], None] | None = None
         self._settling: Timer | None = None
+        self._late = False
         self._ringing = switch.clock.later(ring_timeout, self.time_out)
 
     def answered(self, leg: Leg) -> None:
@@ -52,6 +53,8 @@ class Hunt:
         self._settling = None
         # Measured with two sockets that answered at once: the newest one won.
         winner = next((leg for leg in self.legs if leg.answered), None)
+        if winner is None and self._late:
+            self.time_out()
         if winner is None or self.over:
             return
         self._finish()
@@ -98,6 +101,9 @@ class Hunt:
     def time_out(self) -> None:
         """Nobody answered in time (NO_ANSWER); comes by itself after the ring timeout."""
         if self.over:
+            return
+        if self._settling is not None:
+            self._late = True  # somebody has answered in time, and was told so
             return
         self._cancel_targets("NO_ANSWER")
         # An agent's own cause is ordinary: the dialplan simply goes on to its end (s23).

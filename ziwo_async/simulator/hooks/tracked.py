@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..calls import SimCall
-    from ..clock import Timer
     from ..people import SimAgent
+    from ..routing import Hunt
     from ..trackers import SimTracker
     from .hooks import Hooks
     from .variants import Variant
@@ -97,7 +97,7 @@ class TrackedCall:
         self._extras = _Extras()
         self._voicemail = False
         self._asking: asyncio.Task[None] | None = None
-        self._timer: Timer | None = None
+        self._hunt: Hunt | None = None
 
     def __repr__(self) -> str:
         return f"TrackedCall({self.call.primary_call_id!r}, {self.state!r}, {len(self.tried)} tried)"
@@ -216,6 +216,7 @@ class TrackedCall:
             return False
         extras.call_id = None
         hunt.on_answer = self._answered
+        self._hunt = hunt
         return True
 
     def not_reached(self, cause: str) -> bool:
@@ -234,6 +235,7 @@ class TrackedCall:
     # ---- somebody outside ------------------------------------------------------------------------------------
 
     def _call_outside(self, rule: Rule, customer: SimCustomer) -> None:
+        self._hunt = None
         switch, script = self._hooks.switch, customer.script
         far = Outside(
             uuid=switch.new_uuid(),
@@ -293,7 +295,7 @@ class TrackedCall:
         trying, self.state = self.state == "trying", "over"
         if trying and self.tried and self.tried[-1].outcome == "ringing":
             # Whoever answers in this very moment is not joined to the caller yet, but has answered.
-            answered = any(leg.answered for leg in self.call.legs)
+            answered = self._hunt is not None and any(leg.answered for leg in self._hunt.legs)
             self.tried[-1].outcome = "answered" if answered else "ORIGINATOR_CANCEL"
         if self._asking is not None:
             self._asking.cancel()
