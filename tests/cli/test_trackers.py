@@ -159,7 +159,7 @@ def test_the_test_and_its_logs(ziwo: Ziwo) -> None:
     lines = ziwo.ok("trackers", "test", "Marketing").splitlines()
     assert [line.split()[0] for line in lines] == ["callID", "startCall", "endCall"]
     (answer,) = ziwo.json("trackers", "test", "1")
-    assert answer["endCall"] == {"tried": True, "status": None, "error": "ClientConnectorError"}
+    assert answer["endCall"] == {"tried": True, "status": None, "error": "Cannot connect"}
     (line, _) = ziwo.ok("trackers", "logs").splitlines()
     assert "callTrackerName=Marketing" in line
     assert "url=http://127.0.0.1:9/end" in line

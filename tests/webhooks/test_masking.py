@@ -352,6 +352,11 @@ async def test_rows_that_are_refused(table: MaskingTable, arguments: dict[str, A
     assert await table.all() == []
 
 
+async def test_a_pair_is_never_for_ever(table: MaskingTable) -> None:
+    with pytest.raises(BadArgument, match="needs a time"):
+        await table.pair(CUSTOMER, DRIVER, dids=DID, expires=None)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("one", "other", "dids"),
     [(CUSTOMER, "0501111111", DID), (CUSTOMER, DRIVER, []), (CUSTOMER, "anonymous", DID), (CUSTOMER, DRIVER, CUSTOMER)],
