@@ -28,7 +28,8 @@ function itemOf(detail) {
   item = { root, number: make(root, "strong", detail.customerNumber || "Hidden number"), state: make(root, "span") };
   for (const [action, label] of [["answer", "Answer"], ["hangup", "Hang up"]]) {
     if (!detail.dialog[action]) continue;
-    make(root, "button", label).addEventListener("click", () => detail.dialog[action]().catch(tellProblem));
+    item[action] = make(root, "button", label);
+    item[action].addEventListener("click", () => detail.dialog[action]().catch(tellProblem));
   }
   item.record = make(root, "p");
   items.set(detail.callID, item);
@@ -107,6 +108,7 @@ for (const state of ["requesting", "trying", "early", "ringing", "answering", "a
     const item = itemOf(detail);
     item.state.textContent = `${detail.direction}, ${state}`;
     item.root.classList.toggle("over", state === "destroy");
+    if (item.answer) item.answer.hidden = state !== "ringing";
     if (state === "destroy") {
       claimed.get(detail.callID)?.();
       claimed.delete(detail.callID);
