@@ -154,10 +154,7 @@ async def test_a_lost_answer_is_found_at_the_agent(centre, quick):
     service = await centre.service("5555", client=await centre.client(timeouts=quick))
     centre.world.faults.late_http(1.0, PATH)
     asked = await service.request(centre.VISITOR)
-    await service.tick()
-    checks = await service.get(asked.id)
-    assert checks is not None
-    assert checks.state == "checking"
+    checks = await centre.until(service, asked.id, lambda it: it.state == "checking")
     assert checks.call_id is None
     done = await centre.over(service, asked.id)
     assert done.state == "connected", done
@@ -172,7 +169,7 @@ async def test_a_lost_answer_is_found_in_the_history(centre, quick):
     service = await centre.service("5555", client=await centre.client(timeouts=quick), retries=1)
     centre.world.faults.late_http(1.0, PATH)
     asked = await service.request(centre.VISITOR)
-    await service.tick()
+    await centre.until(service, asked.id, lambda it: it.count == 1)
     await centre.world.watch.until(lambda: len(centre.world.history) == 1 or None, 20, lambda: "no record")
     waits = await centre.until(service, asked.id, lambda it: it.state == "waiting")
     assert [(each.outcome, each.call_id) for each in waits.attempts] == [
@@ -210,7 +207,7 @@ async def test_the_last_look_does_not_rely_on_how_the_server_compares_numbers(ce
     centre.world.faults.late_http(1.0, PATH)
     monkeypatch.setattr(calls, "same_number", lambda one, other: False)
     asked = await service.request(centre.VISITOR)
-    await service.tick()
+    await centre.until(service, asked.id, lambda it: it.count == 1)
     await centre.world.watch.until(lambda: len(centre.world.history) == 1 or None, 20, lambda: "no record")
     late = await centre.until(service, asked.id, lambda it: centre.clock() > it.requested_at + 300, pace=15.0)
     assert late.state == "checking"

@@ -72,7 +72,7 @@ class CallbackService:
     ) -> None:
         """Make a service; no I/O happens yet.
 
-        The first six options after `store` are those of ZIWO's widget, whose names for them are in parentheses.
+        What ZIWO's widget has too has its name there in parentheses.
 
         Args:
             client: The contact centre, with the api_key and the login of an admin.
