@@ -51,9 +51,7 @@ class _LastResponse(web.Response):
     Of a compressed body it would unpack what it reads: a small one can keep it busy for seconds.
     """
 
-    def __init__(
-        self, response: HookResponse, headers: CIMultiDict[str], protocol: RequestHandler | None
-    ) -> None:
+    def __init__(self, response: HookResponse, headers: CIMultiDict[str], protocol: RequestHandler | None) -> None:
         super().__init__(status=response.status, body=response.body, headers=headers)
         self._protocol = protocol
 
