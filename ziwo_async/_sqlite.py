@@ -28,17 +28,27 @@ class SqliteFile:
     nothing; losing power may cost the last change. What is deleted is overwritten.
     """
 
-    def __init__(self, path: str | os.PathLike[str], *, what: str, schema: Sequence[str]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | Callable[[], Path],
+        *,
+        what: str,
+        schema: Sequence[str],
+        error: type[StoreError] = StoreError,
+    ) -> None:
         """Choose a file; no I/O happens yet.
 
         Args:
-            path: The file; its folder must exist.
+            path: The file, whose folder must exist; or what finds it when it is opened for the first time.
             what: What is kept in it, for errors, such as `masked numbers`.
             schema: Statements that make the tables where they are missing.
+            error: What is raised when it cannot be read or written.
         """
-        self._path = Path(path)
+        self._path = None if callable(path) else Path(path)
+        self._find = path if callable(path) else None
         self._what = what
         self._schema = tuple(schema)
+        self._error = error
         self._lock = threading.Lock()
         # Held for a moment only, since the event loop waits for it; the other one while the file is used.
         self._hiring = threading.Lock()
@@ -47,7 +57,7 @@ class SqliteFile:
         self._finalizer: weakref.finalize[[], SqliteFile] | None = None
 
     def __str__(self) -> str:
-        return str(self._path)
+        return "in the home folder" if self._path is None else str(self._path)
 
     def close(self) -> None:
         """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
@@ -117,8 +127,11 @@ class SqliteFile:
             return self._db
         db: sqlite3.Connection | None = None
         try:
-            make_private(self._path)
-            db = sqlite3.connect(self._path, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
+            if self._path is None and self._find is not None:
+                self._path = self._find()
+            path = self._path or Path()
+            make_private(path)
+            db = sqlite3.connect(path, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
             try:
                 db.execute("PRAGMA journal_mode = WAL")
             except sqlite3.OperationalError as error:
@@ -129,18 +142,18 @@ class SqliteFile:
             db.execute("PRAGMA secure_delete = ON")
             for statement in self._schema:
                 db.execute(statement)
-        except (OSError, sqlite3.Error) as error:
+        except (OSError, RuntimeError, sqlite3.Error) as error:  # RuntimeError: there is no home folder
             if db is not None:
                 db.close()
             if _is_locked(error):
                 raise self._failed("opened", error) from None
-            raise ConfigError(f"the file of {self._what} {self._path} cannot be used: {error}") from None
+            raise ConfigError(f"the file of {self._what} {self} cannot be used: {error}") from None
         self._db = db
         self._finalizer = weakref.finalize(self, db.close)
         return db
 
     def _failed(self, how: str, error: Exception) -> StoreError:
-        failed = StoreError(f"the file of {self._what} {self._path} cannot be {how}: {error}")
+        failed = self._error(f"the file of {self._what} {self} cannot be {how}: {error}")
         failed.retryable = _is_locked(error)
         return failed
 

@@ -383,7 +383,7 @@ class LedgerError(StoreError):
 
 
 class PlaceError(StoreError):
-    """What a feed of calls or a web hook has stored cannot be read or written: the file is damaged, full or locked."""
+    """What a feed of calls has stored cannot be read or written: the file is damaged, full or locked."""
 
 
 class MaskTaken(ZiwoError):

@@ -25,7 +25,7 @@ from ziwo_async.errors import (
     PlaceError,
     TokenExpired,
 )
-from ziwo_async.rest import history, missed, places
+from ziwo_async.rest import history, missed
 from ziwo_async.rest.auth import Credentials
 from ziwo_async.rest.missed import MissedCalls
 from ziwo_async.rest.places import MemoryPlaces, Place, SqlitePlaces
@@ -577,7 +577,7 @@ async def test_a_store_that_does_not_answer_is_asked_again(desk, archive, monkey
 
 
 async def test_a_store_that_is_locked_for_a_while(desk, archive, tmp_path, monkeypatch, caplog):
-    monkeypatch.setattr(places, "_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("ziwo_async._sqlite._BUSY_SECONDS", 0.01)
     backup = sqlite3.connect(tmp_path / "p", isolation_level=None)
     (tmp_path / "p").chmod(0o600)
 

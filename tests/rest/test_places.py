@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ziwo_async.errors import ConfigError, PlaceError, ZiwoError
-from ziwo_async.rest import places as places_module
 from ziwo_async.rest.models.cdr import Cdr
 from ziwo_async.rest.places import MemoryPlaces, Place, SqlitePlaces
 
@@ -166,7 +165,7 @@ async def test_a_file_that_breaks_later(tmp_path):
 
 @pytest.mark.parametrize("opened", [False, True])
 async def test_a_locked_file_is_worth_another_try(tmp_path, monkeypatch, opened):
-    monkeypatch.setattr(places_module, "_BUSY_SECONDS", 0.01)
+    monkeypatch.setattr("ziwo_async._sqlite._BUSY_SECONDS", 0.01)
     places = SqlitePlaces(tmp_path / "p")
     if opened:
         await places.save("a", "one")

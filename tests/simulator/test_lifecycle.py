@@ -98,3 +98,13 @@ def test_the_journal_is_bounded() -> None:
         journal.add(JournalEntry(0.0, "in", "peer", "0011", text))
     assert (journal.frames("in"), journal.dropped, len(journal)) == (["b", "c"], 1, 2)
     assert journal.frames("out") == journal.frames("in", "5555") == []
+
+
+async def test_a_wait_goes_on_while_there_is_nothing_or_not_yet() -> None:
+    answers = iter([None, False, 0])
+    world = World()
+    waiting = asyncio.ensure_future(world.watch.until(lambda: next(answers), 20, lambda: "nothing"))
+    while not waiting.done():
+        world.watch.poke()
+        await asyncio.sleep(0)
+    assert waiting.result() == 0

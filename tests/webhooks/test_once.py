@@ -15,9 +15,8 @@ from typing import Any
 
 import pytest
 
-from ziwo_async.errors import ConfigError, PlaceError
+from ziwo_async.errors import ConfigError, StoreError
 from ziwo_async.webhooks import Claim, EndCall, MemoryOnce, OnceStore, SqliteOnce, TrackerService
-from ziwo_async.webhooks.database import Database
 
 from .serving import KEY, post, send, serve
 
@@ -271,16 +270,16 @@ class Broken:
 
     async def claim(self, key: str, owner: str) -> Claim:
         if self.at == "claim":
-            raise PlaceError("the disk is full")
+            raise StoreError("the disk is full")
         return "yours"
 
     async def finish(self, key: str, owner: str) -> None:
         if self.at == "finish":
-            raise PlaceError("the disk is full")
+            raise StoreError("the disk is full")
 
     async def release(self, key: str, owner: str) -> None:
         if self.at == "release":
-            raise PlaceError("the disk is full")
+            raise StoreError("the disk is full")
 
 
 @pytest.mark.parametrize(("at", "status", "calls"), [("claim", 503, 0), ("finish", 200, 1), ("release", 500, 1)])
@@ -371,7 +370,7 @@ async def test_the_claim_of_a_handler_that_runs_is_renewed(caplog: pytest.LogCap
         async def claim(self, key: str, owner: str) -> Claim:
             claims.append(owner)
             if len(claims) == 3:
-                raise PlaceError("the disk is full")
+                raise StoreError("the disk is full")
             return "busy" if len(claims) == 4 else "yours"
 
     tracker = service(Watched(lease=0.03), told)
@@ -439,7 +438,7 @@ async def test_a_file_that_cannot_be_used_says_so(tmp_path: Path) -> None:
 async def test_a_file_that_another_program_has_locked_is_tried_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ziwo_async.webhooks.database._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("ziwo_async._sqlite._BUSY_SECONDS", 0.05)
     path = tmp_path / "once.sqlite"
     store, told = SqliteOnce(path), Told()
     told.go_on.set()
@@ -448,10 +447,10 @@ async def test_a_file_that_another_program_has_locked_is_tried_later(
     locked = sqlite3.connect(path, isolation_level=None)
     try:
         locked.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(PlaceError) as caught:
+        with pytest.raises(StoreError) as caught:
             await store.claim("a", "one")
         assert caught.value.retryable
-        with pytest.raises(PlaceError) as caught:
+        with pytest.raises(StoreError) as caught:
             await SqliteOnce(path).claim("a", "one")
         assert caught.value.retryable
         async with serve(tracker, "aiohttp") as port:
@@ -461,22 +460,6 @@ async def test_a_file_that_another_program_has_locked_is_tried_later(
     finally:
         locked.close()
     assert told.calls == ["a"]
-
-
-async def test_what_fails_in_the_middle_is_undone(tmp_path: Path) -> None:
-    database = Database(tmp_path / "x.sqlite", ["CREATE TABLE IF NOT EXISTS t (a)"], what="the file")
-
-    def work(db: sqlite3.Connection) -> None:
-        db.execute("INSERT INTO t VALUES (1)")
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        await database.run(work)
-    with pytest.raises(PlaceError, match="no such table") as caught:
-        await database.run(lambda db: db.execute("SELECT * FROM missing"))
-    assert not caught.value.retryable
-    assert await database.run(lambda db: db.execute("SELECT count(*) FROM t").fetchone()[0]) == 0
-    database.close()
 
 
 @pytest.mark.parametrize("options", [{"ttl": 0}, {"lease": 0}, {"ttl": float("inf")}, {"ttl": float("nan")}])

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
-import sqlite3
-import threading
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Protocol, Self, cast
 
-from .._private import make_private
-from ..errors import ConfigError, PlaceError
+from .._sqlite import SqliteFile
+from ..errors import PlaceError
 from .models.cdr import Cdr
 
 __all__ = ["MemoryPlaces", "Place", "PlaceStore", "SqlitePlaces"]
 
-_BUSY_SECONDS = 5.0
 _VERSION = 1
+_SCHEMA = ("CREATE TABLE IF NOT EXISTS places (name TEXT PRIMARY KEY, place TEXT NOT NULL)",)
 
 
 @dataclass(slots=True)
@@ -182,20 +178,16 @@ class SqlitePlaces:
                 under `~/.local/state`; those folders are made.
         """
         self._in_the_home = path is None
-        self._path = Path() if path is None else Path(path)
-        self._lock = threading.Lock()
-        self._db: sqlite3.Connection | None = None
-        self._finalizer: weakref.finalize[[], SqlitePlaces] | None = None
+        self._file = SqliteFile(
+            _default_path if path is None else path, what="places", schema=_SCHEMA, error=PlaceError
+        )
 
     def __repr__(self) -> str:
-        return f"<SqlitePlaces {'in the home folder' if self._in_the_home else self._path}>"
+        return f"<SqlitePlaces {'in the home folder' if self._in_the_home else self._file}>"
 
     def close(self) -> None:
         """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
-        with self._lock:
-            if self._finalizer is not None:
-                self._finalizer()
-            self._db = self._finalizer = None
+        self._file.close()
 
     async def load(self, name: str) -> str | None:
         """Give what was saved last under a name, or None.
@@ -207,7 +199,14 @@ class SqlitePlaces:
             ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
             PlaceError: The file cannot be read; `retryable` while another program has it locked.
         """
-        return await asyncio.to_thread(self._load, name)
+        row = await self._file.read(
+            lambda db: db.execute("SELECT place FROM places WHERE name = ?", (name,)).fetchone()
+        )
+        if row is None:
+            return None
+        if not isinstance(row[0], str):
+            raise PlaceError(f"the file of places {self._file} cannot be read: the place is no text")
+        return row[0]
 
     async def save(self, name: str, text: str) -> None:
         """Keep a place, instead of an earlier one.
@@ -220,66 +219,13 @@ class SqlitePlaces:
             ConfigError: The file cannot be used: others can read it, or it is no SQLite file.
             PlaceError: The file cannot be written; `retryable` while another program has it locked.
         """
-        await asyncio.to_thread(self._save, name, text)
-
-    def _load(self, name: str) -> str | None:
-        with self._lock:
-            db = self._opened()
-            try:
-                row = db.execute("SELECT place FROM places WHERE name = ?", (name,)).fetchone()
-            except sqlite3.Error as error:
-                raise self._failed("read", error) from None
-        if row is None:
-            return None
-        if not isinstance(row[0], str):
-            raise PlaceError(f"the file of places {self._path} cannot be read: the place is no text")
-        return row[0]
-
-    def _save(self, name: str, text: str) -> None:
-        with self._lock:
-            db = self._opened()
-            try:
-                db.execute(
-                    "INSERT INTO places (name, place) VALUES (?, ?) "
-                    "ON CONFLICT (name) DO UPDATE SET place = excluded.place",
-                    (name, text),
-                )
-            except sqlite3.Error as error:
-                raise self._failed("written", error) from None
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._db is not None:
-            return self._db
-        db: sqlite3.Connection | None = None
-        try:
-            if self._in_the_home:
-                self._path = _default_path()
-                self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            make_private(self._path)
-            db = sqlite3.connect(self._path, check_same_thread=False, timeout=_BUSY_SECONDS, isolation_level=None)
-            db.execute("PRAGMA journal_mode = WAL")
-            db.execute("PRAGMA synchronous = NORMAL")
-            db.execute("CREATE TABLE IF NOT EXISTS places (name TEXT PRIMARY KEY, place TEXT NOT NULL)")
-        except (OSError, sqlite3.Error, RuntimeError) as error:  # RuntimeError: there is no home folder
-            if db is not None:
-                db.close()
-            if _is_locked(error):
-                raise self._failed("opened", error) from None
-            raise ConfigError(f"the file of places {self._path} cannot be used: {error}") from None
-        self._db = db
-        self._finalizer = weakref.finalize(self, db.close)
-        return db
-
-    def _failed(self, what: str, error: Exception) -> PlaceError:
-        failed = PlaceError(f"the file of places {self._path} cannot be {what}: {error}")
-        failed.retryable = _is_locked(error)
-        return failed
-
-
-def _is_locked(error: Exception) -> bool:
-    # The low byte is the kind of failure, the rest says more about it.
-    code: int = getattr(error, "sqlite_errorcode", 0)
-    return code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+        await self._file.write(
+            lambda db: db.execute(
+                "INSERT INTO places (name, place) VALUES (?, ?) "
+                "ON CONFLICT (name) DO UPDATE SET place = excluded.place",
+                (name, text),
+            )
+        )
 
 
 def _end(cdr: Cdr, start: datetime) -> datetime:
@@ -292,7 +238,9 @@ def _end(cdr: Cdr, start: datetime) -> datetime:
 def _default_path() -> Path:
     # A relative path in the variable is invalid and must be ignored (XDG Base Directory Specification).
     given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (given if given.is_absolute() else Path.home() / ".local" / "state") / "ziwo_async" / "places.sqlite"
+    folder = (given if given.is_absolute() else Path.home() / ".local" / "state") / "ziwo_async"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "places.sqlite"
 
 
 def _moment(value: object) -> datetime:

@@ -36,7 +36,7 @@ class Watch:
         """Wait until `look` gives something.
 
         Args:
-            look: Called at once and after every change; None means not yet. May raise to give up.
+            look: Called at once and after every change; None and False mean not yet. May raise to give up.
             timeout: Longest wait in seconds.
             what: Says, at the end of the time, what was waited for and how things stand.
 
@@ -46,7 +46,7 @@ class Watch:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(timeout):
-                while (found := look()) is None:
+                while (found := look()) is None or found is False:
                     waiter: asyncio.Future[None] = loop.create_future()
                     self._waiters.add(waiter)
                     try:

@@ -6,8 +6,8 @@ import os
 import sqlite3
 import time
 
+from .._sqlite import SqliteFile
 from ..errors import ConfigError
-from .database import Database
 from .once import Claim
 
 __all__ = ["SqliteOnce"]
@@ -43,12 +43,12 @@ class SqliteOnce:
         """
         if not 0 < ttl < float("inf") or not 0 < lease < float("inf"):
             raise ConfigError("ttl and lease must be greater than 0")
-        self._database = Database(path, _SCHEMA, what="the file of handled calls")
+        self._file = SqliteFile(path, what="handled calls", schema=_SCHEMA)
         self._ttl = ttl
         self._lease = lease
 
     def __repr__(self) -> str:
-        return f"<SqliteOnce {self._database.path}>"
+        return f"<SqliteOnce {self._file}>"
 
     @property
     def lease(self) -> float:
@@ -57,7 +57,7 @@ class SqliteOnce:
 
     def close(self) -> None:
         """Close the file, which is also done when nothing refers to this any more. The next use opens it again."""
-        self._database.close()
+        self._file.close()
 
     async def claim(self, key: str, owner: str) -> Claim:
         """Ask whether to go ahead.
@@ -68,7 +68,7 @@ class SqliteOnce:
 
         Raises:
             ConfigError: The file cannot be used.
-            PlaceError: The file cannot be read or written.
+            StoreError: The file cannot be read or written.
         """
 
         def work(db: sqlite3.Connection) -> Claim:
@@ -90,7 +90,7 @@ class SqliteOnce:
             )
             return "yours"
 
-        return await self._database.run(work)
+        return await self._file.write(work)
 
     async def finish(self, key: str, owner: str) -> None:
         """Note that it was handled.
@@ -101,7 +101,7 @@ class SqliteOnce:
 
         Raises:
             ConfigError: The file cannot be used.
-            PlaceError: The file cannot be read or written.
+            StoreError: The file cannot be read or written.
         """
 
         def work(db: sqlite3.Connection) -> None:
@@ -110,7 +110,7 @@ class SqliteOnce:
                 (time.time() + self._ttl, key, owner),
             )
 
-        await self._database.run(work)
+        await self._file.write(work)
 
     async def release(self, key: str, owner: str) -> None:
         """Note that it was not handled.
@@ -121,10 +121,10 @@ class SqliteOnce:
 
         Raises:
             ConfigError: The file cannot be used.
-            PlaceError: The file cannot be read or written.
+            StoreError: The file cannot be read or written.
         """
 
         def work(db: sqlite3.Connection) -> None:
             db.execute("DELETE FROM once WHERE key = ? AND owner = ? AND done = 0", (key, owner))
 
-        await self._database.run(work)
+        await self._file.write(work)
