@@ -18,6 +18,7 @@ from ziwo_async.live.models import (
     WaitingCall,
 )
 from ziwo_async.live.snapshots import Keyed, Rows, Single
+from ziwo_async.models.base import read
 from ziwo_async.models.presence import AgentStatus
 
 AGENT = {
@@ -120,6 +121,26 @@ def test_a_live_call_is_read_by_whatever_name_it_uses(name: str) -> None:
     assert call.started_at == datetime.fromtimestamp(1_700_000_000, UTC)
     assert call.model_extra is not None
     assert call.model_extra["callState"] == "ACTIVE"
+
+
+@pytest.mark.parametrize(
+    ("model", "row", "field"),
+    [
+        (LiveCall, {"callID": "c", "startDateTime": [1]}, "started_at"),
+        (LiveCall, {"callID": "c", "answeredAt": None, "bridgeEPOCH": "never"}, "answered_at"),
+        (LiveCall, {"callID": "c", "answeredAt": "never", "bridgeEPOCH": "1700000000"}, "answered_at"),
+        (LiveCall, {"callID": "c", "callState": {"no": "word"}}, "state"),
+        (LiveQueue, {"id": 3, "calls": 5}, "live_calls"),
+    ],
+)
+def test_a_field_that_cannot_be_read_under_another_spelling_costs_only_itself(
+    model: type[LiveCall | LiveQueue], row: dict[str, Any], field: str
+) -> None:
+    made = read(model, row)
+    assert not isinstance(made, str)
+    assert not getattr(made, field)
+    assert set(made.unreadable) == {str(model.model_fields[field].alias)}
+    assert [value for value in made.unreadable.values() if value not in row.values()] == []
 
 
 def test_stats_are_read_by_ziwo_s_names_and_an_unknown_one_is_kept() -> None:

@@ -60,8 +60,6 @@ _CcLogin: TypeAlias = Annotated[str | None, BeforeValidator(_unknown_is_none)]
 class _Synonyms(Model):
     """A record whose fields have several spellings: the first that is there counts."""
 
-    synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = {}
-
     @model_validator(mode="before")
     @classmethod
     def _choose(cls, value: object) -> object:

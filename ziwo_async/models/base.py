@@ -53,6 +53,8 @@ class Model(BaseModel):
 
     firm: ClassVar[frozenset[str]] = frozenset()
     """Optional fields (by alias) without which the record would mislead: an unreadable one refuses it."""
+    synonyms: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    """Other spellings of fields, by alias, for models that take the first that is there."""
     _known: ClassVar[frozenset[str]] = frozenset()
 
     @classmethod
@@ -150,5 +152,11 @@ def read(model: type[_M], given: dict[str, JsonValue], *, again: bool = True) ->
     if not again or not names or not names <= optional:
         return "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['type']}" for item in problems[:5])
     _log.warning("%s: could not read %s; taken as None", model.__name__, ", ".join(sorted(names)))
-    kept = {key: value for key, value in given.items() if key not in names}
-    return read(model, {**kept, _UNREADABLE: {name: given[name] for name in sorted(names)}}, again=False)
+    spelled = {name: (name, *model.synonyms.get(name, ())) for name in sorted(names)}
+    sent = {
+        name: next((given[s] for s in spellings if given.get(s) is not None), None)
+        for name, spellings in spelled.items()
+    }
+    dropped = {spelling for spellings in spelled.values() for spelling in spellings}
+    kept = {key: value for key, value in given.items() if key not in dropped}
+    return read(model, {**kept, _UNREADABLE: sent}, again=False)
