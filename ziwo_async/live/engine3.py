@@ -12,6 +12,7 @@ import logging
 from typing import Self
 
 import aiohttp
+import anyio
 from pydantic import JsonValue
 
 from ..errors import CannotConnect, ConnectionLost
@@ -73,7 +74,9 @@ class EngineThree:
         try:
             await socket._connect()
         except BaseException:
-            await socket.close()
+            # Whoever cancels us does so at each await, and this one has to be come through.
+            with anyio.CancelScope(shield=True):
+                await socket.close()
             raise
         return socket
 
@@ -115,6 +118,13 @@ class EngineThree:
         raise CannotConnect(f"no connection to {self._address.shown}: {kind}")
 
     async def _read(self, ws: aiohttp.ClientWebSocketResponse) -> None:
+        try:
+            await self._read_on(ws)
+        finally:
+            # Whatever ended it: nobody hears this connection any more.
+            self.loss.tell("nothing is read any more")
+
+    async def _read_on(self, ws: aiohttp.ClientWebSocketResponse) -> None:
         loop = asyncio.get_running_loop()
         while not self.loss.happened.is_set():
             left = self._heard + self._interval + self._patience - loop.time()

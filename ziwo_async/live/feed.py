@@ -434,6 +434,12 @@ class LiveFeed:
 
     def receive(self, event: str, args: tuple[object, ...]) -> None:
         """Take an event of the socket; called by the supervisor. Never blocks or raises."""
+        try:
+            self._receive(event, args)
+        except Exception as error:  # noqa: BLE001 - a bug of ours; raised from here, it ends the reading of the socket
+            self._note(event, f"it could not be taken, {type(error).__name__}", bug=True)
+
+    def _receive(self, event: str, args: tuple[object, ...]) -> None:
         route = self._routes.get(event)
         if route is None and event != routes.CALL_HISTORY:
             self._note(event, "an event that we have no word for")
@@ -474,12 +480,12 @@ class LiveFeed:
         call_id = getattr(event, "call_id", None) if isinstance(event, CallEvent | FloorEvent) else None
         self.dispatcher.publish(event, call_id, None)
 
-    def _note(self, event: str, problem: str) -> None:
+    def _note(self, event: str, problem: str, *, bug: bool = False) -> None:
         # Each once: what a server does wrong it does every second. The name is the server's, so it is cut.
         what = (event[:100], problem)
         if what not in self._strange and len(self._strange) < _STRANGE_KEPT:
             self._strange.add(what)
-            _log.warning("the live feed: %s: %s", what[0], problem)
+            _log.log(logging.ERROR if bug else logging.WARNING, "the live feed: %s: %s", what[0], problem, exc_info=bug)
 
     def _end_topics(self, error: ZiwoError | None) -> None:
         for topic in (self._ended, *(route.topic for route in self._routes.values())):
