@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 import pytest
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
 from pydantic import SecretStr
 
 from ziwo_async import (
@@ -190,16 +191,83 @@ async def test_a_server_that_lets_nobody_stay_is_final(refused: dict[str, int]) 
         '42["GET /live/agents"]', '42["GET /live/agents",null]', '42["GET /live/agents","{"]', "42/other,[\"x\"]",
         '42["GET /nonsense",{}]', '42["error","something else"]', '427["GET /live/agents",5]', "6",
         '451-["GET /live/agents",{"_placeholder":true,"num":0}]', "42" + "[" * 5000,
+        "4", "48", "4x", "40[1]", '42["*","GET /live/agents",{}]', '42["connect_error",{"message":"x"}]',
+        '42["disconnect"]', b"", b"\x00\xff",
+        '42["GET /live/calls",{"content":[{"callID":"c","startDateTime":[1],"answeredDateTime":"never"}]}]',
     ],
 )  # fmt: skip
-async def test_rubbish_changes_nothing(refused: dict[str, int], rubbish: str) -> None:
+async def test_rubbish_changes_nothing(refused: dict[str, int], rubbish: str | bytes) -> None:
     async def talk(server: Rough, request: web.Request, ws: web.WebSocketResponse) -> None:
         await greet(server, request, ws)
-        await ws.send_str(rubbish)
+        await (ws.send_bytes(rubbish) if isinstance(rubbish, bytes) else ws.send_str(rubbish))
 
     async with rough(talk, **refused) as server, live(server) as feed:
+        feed.calls()
         found = await within(feed.agents().first())
         assert list(found) == ["7"]
+        assert feed.connections == 1
+
+
+async def test_a_bug_of_ours_costs_one_event_and_not_the_feed(
+    refused: dict[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(content: object) -> None:
+        raise ZeroDivisionError
+
+    async def talk(server: Rough, request: web.Request, ws: web.WebSocketResponse) -> None:
+        await greet(server, request, ws)
+        for _ in range(3):
+            await ws.send_str('42["GET /live/stats",{"content":{}}]')
+
+    async with rough(talk, **refused) as server:
+        feed = live(server)
+        feed._routes["GET /live/stats"].read = broken
+        async with feed:
+            assert list(await within(feed.agents().first())) == ["7"]
+            assert feed.connections == 1
+    assert [record.levelname for record in caplog.records if "ZeroDivisionError" in record.message] == ["ERROR"]
+
+
+async def test_a_reader_that_ends_for_any_reason_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ziwo_async.live.engine3 import EngineThree
+
+    taken: list[object] = []
+    take = EngineThree._take
+
+    def breaking(self: EngineThree, message: WSMessage) -> None:
+        taken.append(message)
+        if len(taken) == 3:  # the first event after the entry
+            asyncio.get_running_loop().set_exception_handler(lambda *_: None)  # nobody takes it, and that is the point
+            raise ZeroDivisionError
+        take(self, message)
+
+    monkeypatch.setattr(EngineThree, "_take", breaking)
+    async with rough(greet, eio4=400) as server, live(server) as feed:
+        await within(feed.agents().first())
+        assert feed.connections == 2
+
+
+@pytest.mark.parametrize("end", ["1", "41", "close", "reset"])
+async def test_an_end_right_behind_the_entry_is_noticed(refused: dict[str, int], end: str) -> None:
+    """It may come before the library's `connect` has returned, and that tells of no end before."""
+
+    async def let_in_and_out(server: Rough, request: web.Request, ws: web.WebSocketResponse) -> None:
+        await greet(server, request, ws)
+        if len([query for query in server.handshakes if query["EIO"] == ("3" if refused else "4")]) > 1:
+            return
+        if end == "close":
+            await ws.close()
+        elif end == "reset":
+            assert request.transport is not None
+            request.transport.abort()
+        else:
+            await ws.send_str(end)
+
+    async with rough(let_in_and_out, **refused) as server:
+        feed = live(server)
+        async with feed.events(LiveLost) as lost, feed:
+            await within(anext(lost))
+            assert list(await within(feed.agents().first())) == ["7"]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500])
@@ -276,3 +344,30 @@ async def test_closing_while_it_is_away(refused: dict[str, int]) -> None:
         await until(lambda: not feed.connected)
         await asyncio.sleep(0.02)
         await within(feed.aclose())
+
+
+async def test_a_start_that_is_stopped_at_any_moment_leaves_nothing(refused: dict[str, int]) -> None:
+    """The moments are turns of the loop, from before the first connection to after the entry."""
+
+    async def in_steps(server: Rough, request: web.Request, ws: web.WebSocketResponse) -> None:
+        with suppress(ConnectionError, AssertionError, TypeError):
+            await greet(server, request, ws)
+
+    ended = []
+    async with rough(in_steps, **refused) as server:
+        for turns in range(60):
+            feed = live(server)
+            feed.agents()
+            starting = asyncio.ensure_future(feed.start())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            if turns % 2:
+                starting.cancel()
+            else:
+                await within(feed.aclose())
+            await asyncio.wait([starting], timeout=5)
+            ended.append("cancelled" if starting.cancelled() else type(starting.exception()).__name__)
+            await within(feed.aclose())
+            del feed, starting
+        gc.collect()  # a session that was left open says so
+    assert set(ended[:4]) == {"cancelled", "ClientClosed"}

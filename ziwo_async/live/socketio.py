@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable
+from types import NoneType
 from typing import Any, Self
 
 import aiohttp
+import anyio
 from pydantic import JsonValue
 
 from ..errors import CannotConnect, ConfigError, ConnectionLost
@@ -33,6 +36,8 @@ __all__ = ["SocketIo"]
 
 _log = logging.getLogger("ziwo_async.live")
 _UNREADABLE = "ziwo_async: unreadable"
+# Names that the library calls handlers by for reasons of its own. No server may send such an event.
+_RESERVED = frozenset({"*", "connect", "connect_error", "disconnect", "__disconnect_final"})
 
 
 def _nowhere() -> logging.Logger:
@@ -42,7 +47,8 @@ def _nowhere() -> logging.Logger:
     return logger
 
 
-def _library() -> tuple[Any, Any]:
+def _library(left: Callable[[], None]) -> tuple[Any, Any]:
+    """The library, and the class of its packets; `left` is called when the server puts us out of the feed."""
     try:
         import socketio
         from socketio import packet
@@ -56,7 +62,7 @@ def _library() -> tuple[Any, Any]:
         def dumps(value: JsonValue, **_: object) -> str:
             return encode(value)
 
-    binary = (packet.BINARY_EVENT, packet.BINARY_ACK)
+    known = (packet.CONNECT, packet.DISCONNECT, packet.EVENT, packet.ACK, packet.CONNECT_ERROR)
 
     class Packet(packet.Packet):  # type: ignore[misc,unused-ignore]
         """A packet that cannot raise in a task of the library, where nobody would see it."""
@@ -64,16 +70,33 @@ def _library() -> tuple[Any, Any]:
         json = Json
         packet_type: Any
         data: Any
+        namespace: Any
+
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)  # pyright: ignore[reportUnknownMemberType]
+            if options.get("encoded_packet") in ("", b""):
+                self.unreadable()
+
+        def unreadable(self) -> None:
+            self.packet_type, self.data, self.id, self.namespace = packet.EVENT, [_UNREADABLE], None, None
 
         def decode(self, encoded_packet: Any) -> Any:
             try:
                 count: Any = super().decode(encoded_packet)  # pyright: ignore[reportUnknownMemberType]
-                if self.packet_type in binary or (self.packet_type == packet.EVENT and event_of(self.data) is None):
+                event = event_of(self.data) if self.packet_type == packet.EVENT else None
+                if (
                     # No event of ZIWO's is binary; one that promises more would make the next message a part of it.
-                    raise ValueError("no event")
+                    self.packet_type not in known
+                    or (self.packet_type == packet.EVENT and (event is None or event[0] in _RESERVED))
+                    or (self.packet_type == packet.CONNECT and not isinstance(self.data, (dict, NoneType)))
+                ):
+                    raise ValueError("nothing that the library should see")
             except (ValueError, TypeError, IndexError, RecursionError):
-                self.packet_type, self.data, self.id, self.namespace = packet.EVENT, [_UNREADABLE], None, None
+                self.unreadable()
                 return 0
+            if self.packet_type == packet.DISCONNECT and self.namespace in (None, "/"):
+                # The library says nothing of it while it still connects.
+                left()
             return count
 
     return socketio, Packet
@@ -114,8 +137,8 @@ class SocketIo:
     protocol: Protocols = 4
 
     def __init__(self, address: Address, listener: Listener) -> None:
-        socketio, packet_class = _library()
         self.loss = Loss()
+        socketio, packet_class = _library(lambda: self.loss.tell("the server closed the feed"))
         self._address = address
         self._listener = listener
         self._refused: str | None = None
@@ -152,7 +175,9 @@ class SocketIo:
         try:
             await socket._connect()
         except BaseException:
-            await socket.close()
+            # Whoever cancels us does so at each await, and this one has to be come through.
+            with anyio.CancelScope(shield=True):
+                await socket.close()
             raise
         return socket
 
@@ -187,6 +212,9 @@ class SocketIo:
             # A server of Socket.IO 2 takes any version without a word, lets everybody in unasked and without a session
             # id of their own, and then waits in vain for the pings that clients of Engine.IO 3 send.
             raise ProtocolRefused(f"{self._address.shown} speaks Engine.IO 3")
+        if self._client.eio.state != "connected":
+            # It ended between our entry and now: the library tells of no end before its `connect` has returned.
+            self.loss.tell("the connection ended")
 
     def _error_of(self, failure: BaseException) -> CannotConnect:
         # Without a cause it is the namespace that was refused; the library tells a failed handshake in the same way.
