@@ -432,6 +432,15 @@ def test_only_a_session_that_stayed_ready_resets_the_back_off() -> None:
     assert backoff.next(5.0) == 2
 
 
+def test_attempts_in_vain_are_forgotten_once_a_session_has_stood() -> None:
+    backoff = Backoff(ReconnectPolicy(max_attempts=2, stable_after=30.0), Longest())
+    backoff.next(None)
+    assert not backoff.exhausted(None)
+    backoff.next(None)
+    assert backoff.exhausted(29.9)
+    assert not backoff.exhausted(30.0)
+
+
 def test_the_back_off_does_not_overflow_after_days() -> None:
     backoff = Backoff(ReconnectPolicy(), Longest())
     assert [backoff.next(None) for _ in range(5000)][-1] == 30.0

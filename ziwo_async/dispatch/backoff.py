@@ -37,12 +37,32 @@ class Backoff:
             ready_seconds: How long the last session was ready; None when it never was.
             calls_wait: Whether a call waits in the server's detach window: then the wait is at most `cap_with_calls`.
         """
-        if ready_seconds is not None and ready_seconds >= self._policy.stable_after:
-            self.failures = 0
+        self._settle(ready_seconds)
         cap = min(self._policy.cap, self._policy.cap_with_calls) if calls_wait else self._policy.cap
         ceiling = min(cap, self._policy.base * 2 ** min(self.failures, _MOST_DOUBLINGS))
         self.failures += 1
         return self._rng.uniform(0, ceiling)
+
+    def exhausted(self, ready_seconds: float | None) -> bool:
+        """Whether as many attempts in a row were in vain as the policy allows.
+
+        Args:
+            ready_seconds: How long the last session was ready; None when it never was.
+        """
+        self._settle(ready_seconds)
+        return self._policy.max_attempts is not None and self.failures >= self._policy.max_attempts
+
+    def stable(self, ready_seconds: float | None) -> bool:
+        """Whether a session lasted long enough to count as one.
+
+        Args:
+            ready_seconds: How long it was ready; None when it never was.
+        """
+        return ready_seconds is not None and ready_seconds >= self._policy.stable_after
+
+    def _settle(self, ready_seconds: float | None) -> None:
+        if self.stable(ready_seconds):
+            self.failures = 0
 
     def blocked(self, refusals: int) -> float:
         """Return how many seconds to wait when somebody else is logged in: asking often helps nobody.

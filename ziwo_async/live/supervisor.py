@@ -96,6 +96,7 @@ class Supervisor:
         self._refused: SecretStr | None = None
         self._refusals = 0
         self._lost_at: float | None = None
+        self._stood: float | None = None
         self.connections = 0
         self.connected = False
         self.since: datetime | None = None
@@ -110,10 +111,10 @@ class Supervisor:
     async def run(self) -> None:
         """Connect, and connect again, until cancelled or until nothing can help any more."""
         while not self.closing:
-            ready_seconds: float | None = None
+            self._stood = None
             failure: ZiwoError | None = None
             try:
-                ready_seconds = await self._one_connection()
+                await self._one_connection()
             except ZiwoError as error:
                 failure = error
             if self._is_closing():
@@ -121,13 +122,13 @@ class Supervisor:
             if failure is not None and not self._may_retry(failure):
                 self._give_up(self._final(failure))
                 return
-            if self._policy.max_attempts is not None and self._backoff.failures >= self._policy.max_attempts:
+            if self._backoff.exhausted(self._stood):
                 self._give_up(ConnectionLost(f"gave up after {self._backoff.failures} attempts", reason="gave up"))
                 return
-            if isinstance(failure, TokenRefused) and self._refusals == 1:
-                # Most likely it has expired: the renewed one is tried at once.
+            if isinstance(failure, TokenRefused) and self._refusals == 1 and self._may_have_expired():
+                # The renewed one is tried at once.
                 continue
-            wait = self._backoff.next(ready_seconds)
+            wait = self._backoff.next(self._stood)
             level = logging.DEBUG if self._backoff.failures > 1 else logging.WARNING
             _log.log(level, "the live feed is away (%s); next try in %.1f s", failure or "connection lost", wait)
             await asyncio.sleep(wait)
@@ -135,6 +136,11 @@ class Supervisor:
     def _is_closing(self) -> bool:
         # A call, because it changes while we wait, which type checkers cannot know.
         return self.closing
+
+    def _may_have_expired(self) -> bool:
+        # One that is thrown out of a connection that it has just opened has not: logging in again and again would not
+        # help.
+        return self._stood is None or self._backoff.stable(self._stood)
 
     def _may_retry(self, error: ZiwoError) -> bool:
         if isinstance(error, TokenRefused):
@@ -155,8 +161,8 @@ class Supervisor:
             self.started.exception()
         self._feed.failed(error)
 
-    async def _one_connection(self) -> float:
-        """One connection, from opening to its end; gives for how many seconds it stood.
+    async def _one_connection(self) -> None:
+        """One connection, from opening to its end; notes for how many seconds it stood.
 
         Raises:
             TokenRefused: The server does not take the token, at the door or later.
@@ -184,6 +190,10 @@ class Supervisor:
             self.connected = False
             self._socket = None
             self._lost_at = loop.time()
+            self._stood = self._lost_at - ready_at
+            if self._backoff.stable(self._stood):
+                # Its token was good, though nothing may have come.
+                self._refusals = 0
             with anyio.CancelScope(shield=True):
                 # Bounded by Timeouts.close, so that a cancelled feed still leaves no socket behind.
                 await socket.close()
@@ -193,7 +203,6 @@ class Supervisor:
             self._refused = token
             self._refusals += 1
             raise TokenRefused(socket.loss.reason, certain=True)
-        return self._lost_at - ready_at
 
     def _announce(self, now: float) -> None:
         self.connected = True

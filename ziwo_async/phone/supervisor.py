@@ -121,7 +121,7 @@ class Supervisor:
             if failure is not None and not self._may_retry(failure):
                 self._give_up(failure)
                 return
-            if self._policy.max_attempts is not None and self._backoff.failures >= self._policy.max_attempts:
+            if self._backoff.exhausted(lost.ready_seconds if lost is not None else None):
                 self._give_up(ConnectionLost(f"gave up after {self._backoff.failures} attempts", reason="gave up"))
                 return
             await asyncio.sleep(self._wait_after(lost, failure))
