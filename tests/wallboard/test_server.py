@@ -12,7 +12,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
+from ziwo_async.serving.gate import Gate
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import _PAGE, WallboardServer
 
@@ -76,6 +79,8 @@ async def test_a_token_in_the_query_lets_nobody_in(
         ({"json": ["token"]}, 400),
         ({"data": b"{", "headers": {"Content-Type": "application/json"}}, 400),
         ({"data": b"[" * 4000, "headers": {"Content-Type": "application/json"}}, 400),
+        ({"data": b"no gzip", "headers": {"Content-Type": "application/json", "Content-Encoding": "gzip"}}, 400),
+        ({"data": b'{"token": "\\ud800"}', "headers": {"Content-Type": "application/json; charset=no"}}, 401),
         ({"data": {"token": "x"}}, 415),
         ({"json": {"token": "x" * 5000}}, 413),
     ],
@@ -109,6 +114,28 @@ async def test_other_names_and_other_sites_are_refused(
     for method, path in (("POST", "/session"), ("GET", "/session"), ("GET", "/stream"), ("GET", "/main.js")):
         async with http.request(method, path, headers=sent) as response:
             assert response.status == 403, path
+
+
+async def test_a_cookie_that_is_no_text_is_none(http: aiohttp.ClientSession, server: WallboardServer) -> None:
+    cookie = b"ziwo_wallboard_%d=\xff\xfe" % server._port
+    reader, writer = await asyncio.open_connection("127.0.0.1", server._port)
+    writer.write(b"GET /session HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nCookie: %b\r\n\r\n" % (server._port, cookie))
+    async with asyncio.timeout(20):
+        assert (await reader.readline()).split()[1] == b"401"
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(("port", "host", "ours"), [(80, "localhost", True), (8066, "localhost", False)])
+def test_browsers_leave_out_the_port_80(port: int, host: str, ours: bool) -> None:
+    gate = Gate("x")
+    gate.serve_on(port)
+    request = make_mocked_request("GET", "/", headers={"Host": host})
+    if ours:
+        gate.check_names(request)
+    else:
+        with pytest.raises(web.HTTPForbidden):
+            gate.check_names(request)
 
 
 async def test_localhost_is_a_name_of_ours(server: WallboardServer) -> None:

@@ -35,6 +35,8 @@ async def read_object(request: web.Request) -> dict[str, object]:
                     raise web.HTTPRequestEntityTooLarge(max_size=_MAX_BODY, actual_size=len(body))
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="The body did not come.") from None
+    except web.RequestPayloadError:
+        raise web.HTTPBadRequest(text="The body is not what it says it is.") from None
     try:
         found: object = json.loads(bytes(body))
     except (ValueError, RecursionError):

@@ -76,7 +76,8 @@ class Gate:
 
     def _is_ours(self, host: str) -> bool:
         loopback = _LOOPBACK.fullmatch(host)
-        return host in self._hosts or (loopback is not None and self._port in (None, loopback["port"]))
+        # Browsers leave the port out when it is the one that everybody expects.
+        return host in self._hosts or (loopback is not None and self._port in (None, loopback["port"] or "80"))
 
     def _name(self, request: web.Request) -> str:
         port = request.host.rpartition("]")[2].rpartition(":")[2]
@@ -88,7 +89,7 @@ class Gate:
         Raises:
             HTTPUnauthorized: It has none.
         """
-        given = request.cookies.get(self._name(request), "").encode()
+        given = request.cookies.get(self._name(request), "").encode(errors="replace")
         # Every one is compared, so that the time tells nothing.
         if not sum(hmac.compare_digest(given, known.encode()) for known in self._sessions):
             raise web.HTTPUnauthorized(text="The token is needed.")
