@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
 import pytest
+from pydantic import SecretStr
 
-from ziwo_async import Call, Ringing, Router, ZiwoClient, ZiwoError
+from ziwo_async import Call, LiveFeed, Ringing, Router, ZiwoClient, ZiwoError
 from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 from ziwo_async.wallboard.board import Board
 from ziwo_async.wallboard.server import WallboardServer
@@ -122,6 +123,70 @@ async def test_a_feed_that_ends_for_good_ends_the_watcher_with_its_error(world: 
         async with asyncio.timeout(20):
             with pytest.raises(ZiwoError):
                 await running
+
+
+async def test_what_ziwo_tells_no_more_is_taken_off_the_board(world: ServedWorld) -> None:
+    """A page must not go on showing as live what the server refuses to tell since the last connect."""
+    user, board = world.agent("0011"), Board()
+    ziwo = ZiwoClient(username=user.username, password=user.password, api_url=world.api_url, reconnect=FAST_RECONNECT)
+    async with ziwo, ziwo.live:
+        watcher = Watcher(ziwo.live, board)
+        running = asyncio.create_task(watcher.run())
+        await shows(board, lambda: board.rows("agents") and board.rows("kpis") and watcher.live)
+        user.rights.discard("admin")
+        world.faults.cut_live()
+        await shows(board, lambda: not board.rows("agents") and not board.rows("kpis"))
+        assert set(watcher.notes) == {"agents", "queues", "calls", "kpis"}
+        assert not watcher.live
+        user.rights.add("admin")
+        world.faults.cut_live()
+        await shows(board, lambda: board.rows("agents") and board.rows("kpis") and watcher.live)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_one_part_that_is_not_told_again_is_stale(world: ServedWorld) -> None:
+    user, board = world.agent("0011"), Board()
+    ziwo = ZiwoClient(username=user.username, password=user.password, api_url=world.api_url, reconnect=FAST_RECONNECT)
+    async with ziwo, ziwo.live:
+        watcher = Watcher(ziwo.live, board)
+        running = asyncio.create_task(watcher.run())
+        await shows(board, lambda: board.rows("agents") and board.rows("kpis") and watcher.live)
+        feed, before = ziwo.live, ziwo.live.connections
+        topic = feed._routes["GET /live/agents"].topic
+        put, topic.put = topic.put, lambda item: None  # type: ignore[method-assign]
+        world.faults.cut_live()
+        await shows(board, lambda: feed.connections > before and not feed.stats().stale and not feed.calls().stale)
+        assert not watcher.live
+        assert topic.at is not None
+        assert watcher.at == topic.at.timestamp()
+        topic.put = put  # type: ignore[method-assign]
+        world.agent("5555").set_status("Meeting")
+        await shows(board, lambda: watcher.live)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_call_has_one_row_by_whatever_name_the_server_lists_it() -> None:
+    async def token(refused: SecretStr | None) -> SecretStr:
+        raise AssertionError
+
+    feed, board = LiveFeed("http://nowhere.example", token=token), Board()
+    running = asyncio.create_task(Watcher(feed, board).run())
+    call = {"id": 17, "callID": "c", "agentCCLogin": "0011", "direction": "inbound", "callState": "ACTIVE"}
+    feed.receive("GET /live/agents", ({"result": True, "content": {"7": {"id": 7}}},))
+    await shows(board, lambda: board.rows("agents"))
+    feed.receive("GET /live/calls", ({"result": True, "content": {"17": call}},))
+    await shows(board, lambda: any(row["flow"] for row in board.rows("calls").values()))
+    assert list(board.rows("calls")) == ["c"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def shows(board: Board, look: Callable[[], object]) -> None:
+    async with asyncio.timeout(20):
+        while not look():
+            await board.wait(0.05)
 
 
 async def test_the_watcher_ends_with_the_feed(world: ServedWorld) -> None:

@@ -38,6 +38,11 @@ def _leaves(group: BaseExceptionGroup[ZiwoError]) -> Iterator[ZiwoError]:
             yield error
 
 
+def _known(watch: Watch[T]) -> T | None:
+    """What is known. When the server does not tell it any more, what it told once is not how things are."""
+    return None if watch.refused else watch.current
+
+
 class Watcher:
     """Reads the live feed into a board, while `run()` runs."""
 
@@ -59,6 +64,8 @@ class Watcher:
         self._over: dict[str, float] = {}
         self._stale: dict[Callable[[], None], None] = {}
         self._news = asyncio.Event()
+        self._shows = (self._show_agents, self._show_queues, self._show_calls, self._show_stats)
+        self._refused: dict[str, str] = {}
 
     @property
     def _watches(self) -> dict[str, Watch[Any]]:
@@ -66,14 +73,22 @@ class Watcher:
 
     @property
     def live(self) -> bool:
-        """Whether the feed is connected, and has told something over the present connection."""
-        return self._feed.connected and any(not watch.stale for watch in self._watches.values())
+        """Whether what is shown is kept up to date: all of it was told over the present connection."""
+        shown = self._shown
+        return self._feed.connected and bool(shown) and not any(watch.stale for watch in shown)
 
     @property
     def at(self) -> float | None:
-        """When the last snapshot came (seconds since 1970), if ever."""
-        moments = [watch.at for watch in (*self._watches.values(), self._waiting) if watch.at is not None]
+        """When the last snapshot came (seconds since 1970), if ever; when connected, of what is stale all the same."""
+        late = [watch for watch in self._shown if watch.stale] if self._feed.connected else []
+        moments = [watch.at for watch in late or (*self._watches.values(), self._waiting) if watch.at is not None]
         return max(moments).timestamp() if moments else None
+
+    @property
+    def _shown(self) -> list[Watch[Any]]:
+        """What there are rows of."""
+        watches: tuple[Watch[Any], ...] = (*self._watches.values(), self._waiting)
+        return [watch for watch in watches if _known(watch) is not None]
 
     @property
     def notes(self) -> dict[str, str]:
@@ -120,23 +135,31 @@ class Watcher:
                     await self._news.wait()
             self._news.clear()
             self._forget()
+            if (refused := self.notes) != self._refused:
+                self._refused = refused
+                self._stale.update(dict.fromkeys(self._shows))
             stale, self._stale = self._stale, {}
             for show in stale:
                 show()
             await asyncio.sleep(_PACE)
 
     def _show_agents(self) -> None:
-        self._board.put("agents", agent_rows(self._agents.current or {}))
+        self._board.put("agents", agent_rows(_known(self._agents) or {}))
 
     def _show_queues(self) -> None:
-        self._board.put("queues", queue_rows(self._queues.current or {}, self._waiting.current or ()))
+        waiting = _known(self._waiting)
+        self._board.put("queues", queue_rows(_known(self._queues) or {}, waiting or ()))
 
     def _show_stats(self) -> None:
-        if (stats := self._stats.current) is not None:
-            self._board.put("kpis", figure_rows(stats))
+        stats = _known(self._stats)
+        self._board.put("kpis", {} if stats is None else figure_rows(stats))
 
     def _show_calls(self) -> None:
-        rows = call_rows(self._calls.current or {}, self._flows, (self._agents.current or {}).values())
+        # The flows are by `callID`, and nobody knows what a server keys its live calls by.
+        calls = {call.call_id: call for call in (_known(self._calls) or {}).values()}
+        # A call that is neither alive nor has just ended: the word of its end was lost, because too much happened.
+        flows = {key: event for key, event in self._flows.items() if key in calls or key in self._over}
+        rows = call_rows(calls, flows, (_known(self._agents) or {}).values())
         # The newest, when there are too many.
         self._board.hidden_calls = max(0, len(rows) - _MAX_CALLS)
         newest = sorted(rows, key=lambda key: str(rows[key]["order"]))[-_MAX_CALLS:]
