@@ -82,6 +82,29 @@ async def test_changes_are_patched_and_the_rest_is_left_alone(
     assert page.problems == []
 
 
+async def test_what_came_and_went_while_nothing_is_drawn_does_not_pile_up(
+    page: Page, server: WallboardServer, board: Board
+) -> None:
+    """A page out of sight gets no frames. Here, because one script does not let them come."""
+    fill(board)
+    await opened(page, server)
+    await page.until("document.querySelectorAll('.call').length === 1")
+    waiting = await page.js("""(() => {
+      const row = {customer: "1", where: "", flow: [], state: "", over: false, order: "1"};
+      const told = (calls) => ({now: Date.now() / 1000, live: true, at: 1, notes: {}, hidden_calls: 0, calls});
+      for (let n = 0; n < 1000; n++) {
+        wallboard.take(told({[`x${n}`]: row}));
+        wallboard.take(told({[`x${n}`]: null}));
+      }
+      wallboard.take(told({last: row, c1: null}));
+      return wallboard.pending.changes.calls.size;
+    })()""")
+    assert waiting == 2
+    await page.until("document.querySelector('.call .who').textContent === '1'")
+    assert await page.js("document.querySelectorAll('.call').length") == 1
+    assert page.problems == []
+
+
 async def test_the_clocks_go_on_without_the_server(page: Page, server: WallboardServer, board: Board) -> None:
     fill(board)
     await opened(page, server)

@@ -40,13 +40,21 @@ export class Board {
     }
     for (const kind of KINDS) {
       // A map, because an id may be any text, `__proto__` too.
-      for (const [id, row] of Object.entries(message[kind] ?? {})) this.pending.changes[kind].set(id, row);
+      for (const [id, row] of Object.entries(message[kind] ?? {})) this.note(kind, id, row);
     }
     this.hiddenCalls = message.hidden_calls;
     for (const kind of KINDS) {
       const note = document.getElementById(`${kind}-note`);
       setText(note, message.notes[kind] ? `Not told by ZIWO: ${message.notes[kind]}` : EMPTY[kind]);
     }
+  }
+
+  note(kind, id, row) {
+    const { full, changes } = this.pending;
+    const lists = kind === "kpis" ? [this.mainFigures, this.otherFigures] : [this.lists[kind]];
+    // A page out of sight is not drawn, for hours perhaps: rows that came and went meanwhile must not pile up.
+    if (row === null && (full || !lists.some((list) => list.has(id)))) changes[kind].delete(id);
+    else changes[kind].set(id, row);
   }
 
   draw() {

@@ -15,6 +15,10 @@ export class KeyedList {
     return this.shown.size;
   }
 
+  has(id) {
+    return this.shown.has(id);
+  }
+
   clear() {
     this.shown.clear();
     this.parent.replaceChildren();
