@@ -21,7 +21,8 @@ def waiting(calls: Iterable[WaitingCall]) -> dict[str, list[WaitingCall]]:
     """The calls that no agent has, by queue."""
     queues: dict[str, list[WaitingCall]] = {}
     for call in calls:
-        if call.state == "Waiting" and call.bridged_at is None:
+        # "Trying": an agent's phone rings, and the caller still waits.
+        if call.state in ("Waiting", "Trying") and call.bridged_at is None:
             queues.setdefault(call.queue_name or "?", []).append(call)
     return queues
 
@@ -38,9 +39,10 @@ def problem(calls: list[WaitingCall], wait: float, most: int) -> str | None:
 async def main(*, wait: float, most: int) -> None:
     alarms: set[str] = set()
     async with ZiwoClient.from_env() as ziwo, ziwo.live, ziwo.live.queue_calls() as watch:
-        while True:
+        ended = asyncio.ensure_future(ziwo.live.wait_closed())
+        while not ended.done():
             # Looked at each second, because waiting grows while nothing is told.
-            await asyncio.sleep(1.0)
+            await asyncio.wait([ended], timeout=1.0)
             if watch.stale or watch.current is None:
                 continue  # what we know may be untrue by now: neither an alarm, nor the end of one
             queues = waiting(watch.current)
@@ -52,6 +54,7 @@ async def main(*, wait: float, most: int) -> None:
                 elif not found and queue in alarms:
                     alarms.discard(queue)
                     print(f"over  {queue}", flush=True)
+        await ended  # an alarm that sees nothing any more must not look as if all were well: this says why, and ends it
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import signal
 import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -29,7 +30,7 @@ CUSTOMER = "+97150000000"
 async def test_agent_status_watch(world: ServedWorld) -> None:
     agent = world.agent("5555")
     async with program(sys.executable, EXAMPLES / "agent_status_watch.py", env=login(world, "0011")) as watch:
-        await world.watch.until(lambda: bool(world.simulator.live.connections), 20.0, lambda: "no live socket")
+        await subscribed(world)
         # The first snapshot tells what is, not what changed: changes go on until the program has one to compare with.
         for status in itertools.cycle(("Meeting", "On Break")):
             agent.set_status(status)
@@ -67,6 +68,15 @@ async def test_queue_alarm(world: ServedWorld) -> None:
     assert alarm.err == []
 
 
+async def test_queue_alarm_ends_when_it_can_see_nothing_any_more(world: ServedWorld) -> None:
+    async with program(sys.executable, EXAMPLES / "queue_alarm.py", env=login(world, "0011")) as alarm:
+        await subscribed(world)
+        world.faults.live_auth_fails(1000)
+        world.faults.cut_live()
+        assert await alarm.ends() == 1
+        assert "BadCredentials" in alarm.errors
+
+
 # --- missed_calls_to_webhook.py ---------------------------------------------------------------------------------------
 
 
@@ -77,12 +87,17 @@ class Hook:
         self.got: list[tuple[str, dict[str, Any]]] = []
         self.broken = 0
         self.url = ""
+        self.came = asyncio.Event()
+        self.answers = asyncio.Event()
+        self.answers.set()
 
     async def take(self, request: web.Request) -> web.Response:
         if self.broken:
             self.broken -= 1
             return web.Response(status=503)
         self.got.append((request.headers["Idempotency-Key"], await request.json()))
+        self.came.set()
+        await self.answers.wait()
         return web.Response()
 
 
@@ -117,7 +132,7 @@ async def test_missed_calls_to_webhook(world: ServedWorld, hook: Hook, tmp_path:
         await said(sender, "the live feed told", 1)
         await answered(world, agent.ccLogin)  # not missed, not sent
         world.faults.cut_live()
-        await world.watch.until(lambda: bool(world.simulator.live.connections), 20.0, lambda: "no live socket")
+        await subscribed(world)
         assert await sender.stops() == 0
     assert [key for key, _ in hook.got] == [old.call_id, missed]
     assert hook.got[1][1]["customer"] == CUSTOMER
@@ -131,10 +146,69 @@ async def test_missed_calls_to_webhook(world: ServedWorld, hook: Hook, tmp_path:
     assert "Traceback" not in sender.errors
 
 
-async def said(sender: Program, words: str, times: int) -> None:
+async def test_a_call_that_is_missed_while_the_live_feed_is_away_is_sent_once(
+    world: ServedWorld, hook: Hook, tmp_path: Path
+) -> None:
+    world.queue("support", agents=[world.agent("5555")])
+    env = {
+        **login(world, "0011"),
+        "WEBHOOK_URL": hook.url,
+        "HISTORY_EVERY": "0.2",
+        "XDG_STATE_HOME": str(tmp_path),
+    }
+    command = (sys.executable, EXAMPLES / "missed_calls_to_webhook.py")
+    async with program(*command, env=env, cwd=tmp_path) as sender:
+        await subscribed(world)
+        world.faults.refuse_live()
+        world.faults.cut_live()
+        away = [await gives_up(world) for _ in range(3)]
+        await said(sender, "told of a missed call", 3)
+        world.faults.refuse_live(refuse=False)
+        await subscribed(world)
+        back = [await gives_up(world) for _ in range(3)]
+        await said(sender, "told of a missed call", 6)
+        assert await sender.stops() == 0
+    assert sorted(key for key, _ in hook.got) == sorted(away + back)
+
+
+async def test_a_bot_that_is_killed_between_sending_and_noting_sends_under_the_same_key(
+    world: ServedWorld, hook: Hook, tmp_path: Path
+) -> None:
+    world.queue("support", agents=[world.agent("5555")])
+    env = {**login(world, "0011"), "WEBHOOK_URL": hook.url, "HISTORY_EVERY": "0.2", "XDG_STATE_HOME": str(tmp_path)}
+    command = (sys.executable, EXAMPLES / "missed_calls_to_webhook.py")
+    async with program(*command, env=env, cwd=tmp_path) as sender:
+        await subscribed(world)
+        hook.answers.clear()
+        in_the_air = await gives_up(world)
+        async with asyncio.timeout(20):
+            await hook.came.wait()
+        await sender.stops(signal.SIGKILL)
+    hook.answers.set()
+    away = await gives_up(world)
+    async with program(*command, env=env, cwd=tmp_path) as sender:
+        await said(sender, "told of a missed call", 2)
+        await subscribed(world)
+        last = await gives_up(world)
+        await said(sender, "told of a missed call", 3)
+        assert await sender.stops() == 0
+    assert [key for key, _ in hook.got] == [in_the_air, in_the_air, away, last]
+
+
+async def subscribed(world: ServedWorld) -> None:
+    """Wait for a program that is in, and has asked for something."""
     async with asyncio.timeout(20):
-        while sum(words in line for line in sender.err) < times:
+        while not any(connection.subscriptions for connection in world.simulator.live.connections):
             await asyncio.sleep(0.02)
+
+
+async def said(sender: Program, words: str, times: int) -> None:
+    try:
+        async with asyncio.timeout(20):
+            while sum(words in line for line in sender.err) < times:
+                await asyncio.sleep(0.02)
+    except TimeoutError:
+        raise AssertionError(f"not {times} times {words!r} in:\n{sender.errors}") from None
 
 
 async def gives_up(world: ServedWorld) -> str:
