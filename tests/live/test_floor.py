@@ -275,6 +275,13 @@ def test_a_call_that_is_gone_is_over_and_its_cause_is_not_known() -> None:
     assert names(floor.recorded(ended(), NOW)) == ["CallRecorded"]
 
 
+def test_a_call_ends_at_the_agent_who_had_it_last() -> None:
+    floor = Floor()
+    floor.calls({"c": live(agentCCLogin="0011", state="ACTIVE")}, NOW)
+    assert floor.calls({"c": live(agentCCLogin="5555", state="ACTIVE")}, NOW) == []
+    assert [event.agent for event in floor.calls({}, NOW) if isinstance(event, DialogEvent)] == ["5555", "5555"]
+
+
 @pytest.mark.parametrize(
     ("row", "told"),
     [

@@ -63,7 +63,6 @@ _V = TypeVar("_V")
 
 @dataclass(slots=True)
 class _Dialog:
-    row: LiveCall
     data: CallData
     flow: tuple[StateFlowItem, ...] = ()
     hung_up: bool = False
@@ -240,12 +239,15 @@ class Floor:
                 yield from self._end(row.call_id, at, inferred=False, cdr=None)
             return
         state = state_of(row)
-        if state is None or not may_follow(dialog.state if dialog is not None else None, state[0]):
+        if state is None:
+            return
+        if dialog is not None:
+            # Its end is told with what is known last: it may be at another agent by then.
+            dialog.data = _data(row)
+        if not may_follow(dialog.state if dialog is not None else None, state[0]):
             return
         if dialog is None:
-            dialog = self._dialogs[row.call_id] = _Dialog(row, _data(row))
-        dialog.row = row
-        dialog.data = _data(row)
+            dialog = self._dialogs[row.call_id] = _Dialog(_data(row))
         yield _step(dialog, state[0], at, inferred=state[1])
 
     def _end(self, call_id: str, at: float, *, inferred: bool, cdr: EndedCall | None) -> Iterator[Event]:
