@@ -10,6 +10,7 @@ import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 import pytest
 from aiohttp import WSMessage, WSMsgType, web
@@ -316,6 +317,42 @@ async def test_the_token_shows_nowhere(caplog: pytest.LogCaptureFixture, capfd: 
     out, err = capfd.readouterr()
     assert len(shown) >= 10
     assert TOKEN not in "\n".join([*shown, caplog.text, out, err])
+
+
+SPECIAL = "CANARY/+= 0123456789"
+
+
+@pytest.mark.parametrize("before", [0, 190])
+async def test_a_server_that_repeats_the_token_does_not_bring_it_into_our_words(
+    refused: dict[str, int], caplog: pytest.LogCaptureFixture, before: int
+) -> None:
+    words = "x" * before + f" {SPECIAL} or {quote(SPECIAL, safe='')} is no token"
+
+    async def special(refused: SecretStr | None) -> SecretStr:
+        return SecretStr(SPECIAL)
+
+    async def repeat(server: Rough, request: web.Request, ws: web.WebSocketResponse) -> None:
+        await greet(server, request, ws)
+        refusal = {"result": False, "error": {"message": words}, "info": {"status": 403}}
+        await ws.send_str("42" + json.dumps(["GET /live/stats", refusal]))
+        await ws.send_str("42" + json.dumps([words, {}]))
+
+    async def refuse(server: Rough, request: web.Request, ws: web.WebSocketResponse) -> None:
+        await ws.send_str(opened())
+        await ws.send_str("44" + json.dumps({"message": words} if request.query["EIO"] == "4" else words))
+
+    async with rough(repeat, **refused) as server:
+        feed = LiveFeed(server.url, token=special, reconnect=AGAIN_AT_ONCE, timeouts=QUICK)
+        async with feed:
+            stats = feed.stats()
+            await until(lambda: stats.refused)
+            await within(feed.agents().first())
+            assert "CANARY" not in str(stats.refused)
+    async with rough(refuse, **refused) as server:
+        feed = LiveFeed(server.url, token=special, reconnect=AGAIN_AT_ONCE, timeouts=QUICK)
+        with pytest.raises(BadCredentials) as caught:
+            await within(feed.start())
+    assert "CANARY" not in "".join(traceback.format_exception(caught.value)) + caplog.text
 
 
 async def test_a_lost_feed_comes_back_by_itself(refused: dict[str, int]) -> None:

@@ -158,7 +158,7 @@ class EngineThree:
             # Of another namespace (`40/name`) is not ours.
             self._let_in = self._let_in or not rest.startswith("/")
         elif kind == "44":
-            self.loss.tell("the server refuses us", refused=words(_decoded(rest)))
+            self.loss.tell("the server refuses us", refused=words(_decoded(rest), self._address))
         elif kind == "41" or text == "1":
             self.loss.tell("the server closed the feed")
         elif text[:1] == "0":
@@ -180,7 +180,7 @@ class EngineThree:
             _log.warning("the live socket: a message that cannot be read was left out")
             return
         name, args = event
-        if name == "error" and args and about_token(said := words(args[0])):
+        if name == "error" and args and about_token(said := words(args[0], self._address)):
             self.loss.tell("the server does not take the access token any more", refused=said)
         else:
             self._listener(name, args)

@@ -445,7 +445,7 @@ class LiveFeed:
             self._note(event, "an event that we have no word for")
             return
         topic = self._ended if route is None else route.topic
-        match read_payload(args):
+        match read_payload(args, self._hide):
             case Nothing(problem):
                 if problem is not None:
                     self._note(event, problem)
@@ -480,9 +480,12 @@ class LiveFeed:
         call_id = getattr(event, "call_id", None) if isinstance(event, CallEvent | FloorEvent) else None
         self.dispatcher.publish(event, call_id, None)
 
+    def _hide(self, text: str) -> str:
+        return text if self._supervisor is None else self._supervisor.hide(text)
+
     def _note(self, event: str, problem: str, *, bug: bool = False) -> None:
         # Each once: what a server does wrong it does every second. The name is the server's, so it is cut.
-        what = (event[:100], problem)
+        what = (self._hide(event)[:100], problem)
         if what not in self._strange and len(self._strange) < _STRANGE_KEPT:
             self._strange.add(what)
             _log.log(logging.ERROR if bug else logging.WARNING, "the live feed: %s: %s", what[0], problem, exc_info=bug)

@@ -6,7 +6,7 @@ object or as JSON text (source: Android SDK); it may carry nothing at all (sourc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias, cast
 
@@ -59,11 +59,12 @@ class Nothing:
 Payload: TypeAlias = Content | Refused | Nothing
 
 
-def read_payload(args: Sequence[object]) -> Payload:
+def read_payload(args: Sequence[object], hide: Callable[[str], str] = str) -> Payload:
     """Read the arguments of an event.
 
     Args:
         args: What came behind the event's name.
+        hide: Takes secrets out of the server's words.
     """
     value = args[0] if args else None
     if isinstance(value, (str, bytes)):
@@ -81,7 +82,7 @@ def read_payload(args: Sequence[object]) -> Payload:
     info = envelope.get("info")
     status = _status(info.get("status")) if isinstance(info, dict) else None
     if envelope.get("result", True) in (False, 0, "false") or status not in (None, 200):
-        return Refused(status, _words(envelope))
+        return Refused(status, _words(envelope, hide))
     if "content" not in envelope:
         return Nothing("it has no content")
     return Content(envelope["content"])
@@ -93,7 +94,7 @@ def _status(value: JsonValue) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _words(envelope: dict[str, JsonValue]) -> str:
+def _words(envelope: dict[str, JsonValue], hide: Callable[[str], str]) -> str:
     error, content = envelope.get("error"), envelope.get("content")
     for found in (
         error.get("message") if isinstance(error, dict) else error,
@@ -101,5 +102,6 @@ def _words(envelope: dict[str, JsonValue]) -> str:
         content.get("message") if isinstance(content, dict) else None,
     ):
         if isinstance(found, str) and found:
-            return " ".join("".join(c if c.isprintable() else " " for c in found).split())[:_WORDS]
+            text = hide(found)[: 4 * _WORDS]
+            return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_WORDS]
     return ""

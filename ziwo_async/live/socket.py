@@ -126,11 +126,29 @@ class LiveSocket(Protocol):
         ...
 
 
-def words(value: object) -> str:
-    """The server's words in a refusal: a text, or an object with a message; cut short, in one line."""
+def hide(text: str, token: SecretStr) -> str:
+    """A text without the token, in the spelling that it has in the address, too: servers repeat what they refuse.
+
+    Args:
+        text: The server's words, not cut yet.
+        token: The token.
+    """
+    secret = token.get_secret_value()
+    for spelling in {secret, quote(secret, safe="")} - {""}:
+        text = text.replace(spelling, "[token]")
+    return text
+
+
+def words(value: object, address: Address) -> str:
+    """The server's words in a refusal: a text, or an object with a message; cut short, in one line.
+
+    Args:
+        value: What it sent.
+        address: Where we were refused.
+    """
     if isinstance(value, dict):
         value = cast("dict[str, object]", value).get("message")
-    text = value if isinstance(value, str) else ""
+    text = hide(value, address.token) if isinstance(value, str) else ""
     return " ".join("".join(c if c.isprintable() else " " for c in text[: 4 * _WORDS]).split())[:_WORDS]
 
 
@@ -146,8 +164,7 @@ def refusal(text: str, address: Address) -> TokenRefused:
         text: The server's words.
         address: Where.
     """
-    told = text.replace(address.token.get_secret_value(), "[token]") or "no reason given"
-    return TokenRefused(f"{address.shown} lets us not in: {told}", certain=about_token(text))
+    return TokenRefused(f"{address.shown} lets us not in: {text or 'no reason given'}", certain=about_token(text))
 
 
 def handshake_error(status: int, protocol: Protocols, address: Address) -> CannotConnect:

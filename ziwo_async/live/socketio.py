@@ -230,7 +230,7 @@ class SocketIo:
         return CannotConnect(f"no connection to {self._address.shown}: {type(failure).__name__}")
 
     def _event(self, event: str, *args: object) -> None:
-        if event == "error" and args and about_token(text := words(args[0])):
+        if event == "error" and args and about_token(text := words(args[0], self._address)):
             self.loss.tell("the server does not take the access token any more", refused=text)
         elif event == _UNREADABLE:
             _log.warning("the live socket: a message that cannot be read was left out")
@@ -238,7 +238,7 @@ class SocketIo:
             self._listener(event, args)
 
     def _connect_error(self, *args: object) -> None:
-        self._refused = words(args[0] if args else None)
+        self._refused = words(args[0] if args else None, self._address)
         if self._client is not None and self._client.connected:
             self.loss.tell("the server closed the feed", refused=self._refused)
 

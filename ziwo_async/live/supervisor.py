@@ -23,7 +23,7 @@ from ..dispatch.backoff import Backoff
 from ..errors import AuthError, BadCredentials, ConnectionLost, TransportError, ZiwoError
 from .connect import Connector
 from .routes import is_asked
-from .socket import Address, LiveSocket, TokenRefused
+from .socket import Address, LiveSocket, TokenRefused, hide
 
 __all__ = ["HEARTBEAT", "Feed", "Supervisor", "TokenProvider"]
 
@@ -94,6 +94,7 @@ class Supervisor:
         self._connector = Connector()
         self._socket: LiveSocket | None = None
         self._refused: SecretStr | None = None
+        self._in_use: SecretStr | None = None
         self._refusals = 0
         self._lost_at: float | None = None
         self._stood: float | None = None
@@ -169,7 +170,7 @@ class Supervisor:
             ZiwoError: There is no connection.
         """
         loop = asyncio.get_running_loop()
-        token = await self._token(self._refused)
+        token = self._in_use = await self._token(self._refused)
         self._refused = None
         try:
             address = Address(self._base_url, token, self._tls, self._timeouts)
@@ -203,6 +204,14 @@ class Supervisor:
             self._refused = token
             self._refusals += 1
             raise TokenRefused(socket.loss.reason, certain=True)
+
+    def hide(self, text: str) -> str:
+        """A text of the server without the token in use.
+
+        Args:
+            text: The text.
+        """
+        return text if self._in_use is None else hide(text, self._in_use)
 
     def _announce(self, now: float) -> None:
         self.connected = True
