@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from ziwo_async.testing import serve
+from ziwo_async.testing import ServedWorld, serve
 
 from .centre import Centre, Ziwo
 from .kit import ZIWO, Program, program
@@ -93,6 +93,38 @@ def test_a_terminal_gets_a_table_that_follows(centre: Centre, ziwo: Ziwo) -> Non
         terminal.process.send_signal(signal.SIGINT)
         assert terminal.process.wait(PATIENCE) == 0
         assert "\x1b[2Jvil" not in terminal.shown
+
+
+@pytest.mark.parametrize(
+    ("what", "shown"),
+    [
+        ("queues", ("queue", "waiting", "longest", "support", "1", "0:0")),
+        ("calls", ("direction", "caller", "inbound", CUSTOMER, "support")),
+        ("stats", ("figure", "value", "SLA", "totalAgents")),
+    ],
+)
+def test_a_terminal_gets_a_table_of_the_others_too(centre: Centre, what: str, shown: tuple[str, ...]) -> None:
+    async def waits(world: ServedWorld) -> None:
+        queue = world.queue("support", agents=[world.agent("5555")])
+        await world.customer(CUSTOMER).dials(queue)
+
+    centre.wait_for(waits)
+    with on_a_terminal("live", what, "--once", TERM="xterm", COLUMNS="140", **centre.env()) as terminal:
+        for word in shown:
+            terminal.shows(word)
+        assert terminal.process.wait(PATIENCE) == 0
+
+
+def test_a_terminal_is_told_when_the_table_is_stale(centre: Centre) -> None:
+    with on_a_terminal("live", "agents", TERM="xterm", COLUMNS="100", **centre.env()) as terminal:
+        terminal.shows("Ann Agent")
+        centre.do(lambda world: (world.faults.refuse_live(), world.faults.cut_live()))
+        terminal.shows("stale: no connection; nothing new since ")
+        centre.do(lambda world: world.faults.refuse_live(refuse=False))
+        set_status(centre, "Meeting")
+        terminal.shows("Meeting")
+        terminal.process.send_signal(signal.SIGINT)
+        assert terminal.process.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize("command", [("live", "agents"), ("wallboard", "--port", "0")])

@@ -40,6 +40,14 @@ async def messages(response: aiohttp.ClientResponse) -> AsyncIterator[dict[str, 
             yield json.loads(line[6:])
 
 
+async def news(told: AsyncIterator[dict[str, Any]]) -> dict[str, Any]:
+    """The next message that tells anything; on a busy machine heartbeats may come between."""
+    async for message in told:
+        if {"agents", "calls", "queues", "kpis"} & set(message):
+            return message
+    raise AssertionError("the stream ended")
+
+
 # --- who gets in ------------------------------------------------------------------------------------------------------
 
 
@@ -234,7 +242,7 @@ async def test_a_stream_tells_everything_then_the_differences(
         assert set(first["agents"]) == {"1", "2"}
         assert (first["live"], first["at"], first["title"]) == (True, feed.at, "acme")
         board.put("agents", {"1": dict(board.rows("agents")["1"]), "3": agent("Cy")})
-        second = await anext(told)
+        second = await news(told)
         assert set(second["agents"]) == {"2", "3"}  # Ann is as she was
         assert second["agents"]["2"] is None
         assert "full" not in second
@@ -251,7 +259,7 @@ async def test_a_slow_page_gets_the_newest_and_nothing_piles_up(
         await anext(told)
         for number in range(500):
             board.put("agents", {"1": agent("Ann", status=str(number))})
-        assert (await anext(told))["agents"]["1"]["status"] == "499"
+        assert (await news(told))["agents"]["1"]["status"] == "499"
 
 
 async def test_open_pages_have_a_limit(http: aiohttp.ClientSession, server: WallboardServer) -> None:
