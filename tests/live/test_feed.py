@@ -101,6 +101,8 @@ async def test_every_watch_gets_its_snapshot(desk: Desk, eio: int) -> None:
         stats = await within(ziwo.live.stats().first())
         assert stats.total_agents == len(desk.world.agents)
         assert set(stats.model_extra or {}) == set()
+        # Existing clients open a socket for each screen.
+        assert len(desk.sim.live.connections) == 1
 
 
 @pytest.mark.parametrize(
@@ -392,8 +394,15 @@ async def test_handlers_with_a_call_are_refused_and_those_without_run(desk: Desk
     @wrong.on(Ringing)
     async def pop_up(call: Call, event: Ringing) -> None: ...
 
+    during = Router()
+
+    @during.during(Active)
+    async def talking(call: Call, event: Active) -> None: ...
+
     with pytest.raises(HandlerRejected, match="no call to act on"):
         ziwo.live.include(wrong)
+    with pytest.raises(HandlerRejected, match="talking"):
+        ziwo.live.include(during)
     with pytest.raises(HandlerRejected, match="pop_up"):
         ziwo.run(wrong, source="live")
 

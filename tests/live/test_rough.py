@@ -6,6 +6,7 @@ import asyncio
 import gc
 import json
 import logging
+import ssl
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import pytest
+import trustme
 from aiohttp import WSMessage, WSMsgType, web
 from pydantic import SecretStr
 
@@ -60,16 +62,19 @@ class Rough:
 
 @asynccontextmanager
 async def rough(
-    script: Callable[[Rough, web.Request, web.WebSocketResponse], Awaitable[None]], **refuse: int
+    script: Callable[[Rough, web.Request, web.WebSocketResponse], Awaitable[None]],
+    *,
+    tls: ssl.SSLContext | None = None,
+    **refuse: int,
 ) -> AsyncIterator[Rough]:
     server = Rough(script, refuse={name.removeprefix("eio"): status for name, status in refuse.items()})
     app = web.Application()
     app.router.add_get("/socket/", server.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
     host, port = runner.addresses[0][:2]
-    server.url = f"http://{host}:{port}"
+    server.url = f"{'https' if tls else 'http'}://{host}:{port}"
     try:
         yield server
     finally:
@@ -353,6 +358,23 @@ async def test_a_server_that_repeats_the_token_does_not_bring_it_into_our_words(
         with pytest.raises(BadCredentials) as caught:
             await within(feed.start())
     assert "CANARY" not in "".join(traceback.format_exception(caught.value)) + caplog.text
+
+
+async def test_certificates_are_checked_in_both_protocols(refused: dict[str, int]) -> None:
+    authority = trustme.CA()
+    served, known, unknown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), *(ssl.create_default_context() for _ in range(2))
+    authority.issue_cert("127.0.0.1").configure_cert(served)
+    authority.configure_trust(known)
+    async with rough(greet, tls=served, **refused) as server:
+        async with LiveFeed(server.url, token=token, ssl=known, reconnect=AGAIN_AT_ONCE, timeouts=QUICK) as feed:
+            assert list(await within(feed.agents().first())) == ["7"]
+            assert feed.protocol == (3 if refused else 4)
+        seen = len(server.handshakes)
+        for context in (unknown, None):
+            stranger = LiveFeed(server.url, token=token, ssl=context, reconnect=AGAIN_AT_ONCE, timeouts=QUICK)
+            with pytest.raises(CannotConnect, match="no connection to https://"):
+                await within(stranger.start())
+        assert len(server.handshakes) == seen  # the token was sent to nobody
 
 
 async def test_a_lost_feed_comes_back_by_itself(refused: dict[str, int]) -> None:
