@@ -65,7 +65,7 @@ class Watcher:
         self._stale: dict[Callable[[], None], None] = {}
         self._news = asyncio.Event()
         self._shows = (self._show_agents, self._show_queues, self._show_calls, self._show_stats)
-        self._refused: dict[str, str] = {}
+        self._refused: list[bool] = []
 
     @property
     def _watches(self) -> dict[str, Watch[Any]]:
@@ -135,7 +135,8 @@ class Watcher:
                     await self._news.wait()
             self._news.clear()
             self._forget()
-            if (refused := self.notes) != self._refused:
+            refused = [bool(watch.refused) for watch in (*self._watches.values(), self._waiting)]
+            if refused != self._refused:
                 self._refused = refused
                 self._stale.update(dict.fromkeys(self._shows))
             stale, self._stale = self._stale, {}
