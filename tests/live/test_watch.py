@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -15,7 +14,7 @@ from ..phone.kit import within
 
 class Line:
     connected = True
-    since: datetime | None = datetime.fromtimestamp(0, UTC)
+    connections = 1
 
 
 async def test_the_present_snapshot_comes_first_and_then_the_newest() -> None:
@@ -103,6 +102,9 @@ def test_what_is_known_is_stale_without_a_connection_and_until_the_next_one_tell
     assert not watch.stale
     line.connected = False
     assert watch.stale
-    line.connected, line.since = True, datetime.now(UTC) + timedelta(seconds=1)
+    line.connected, line.connections = True, 2
     assert watch.stale
+    topic.put(2)
+    assert not watch.stale
+    line.connected = False
     assert "stale" in repr(watch)

@@ -24,8 +24,8 @@ class Connected(Protocol):
         ...
 
     @property
-    def since(self) -> datetime | None:
-        """When the present one, or the last one, was made."""
+    def connections(self) -> int:
+        """How many there were so far."""
         ...
 
 
@@ -50,6 +50,8 @@ class Topic(Generic[T]):
         self.refused: str | None = None
         self.at: datetime | None = None
         self.keep = keep
+        # Over which connection the last item came. Counted, because clocks are set back now and then.
+        self._over = 0
         self._items: deque[T] = deque(maxlen=keep)
         self._readers: set[asyncio.Future[None]] = set()
         self._ended = False
@@ -63,8 +65,7 @@ class Topic(Generic[T]):
     @property
     def stale(self) -> bool:
         """Whether there is no connection, or nothing came over the present one yet."""
-        since = self.connection.since
-        return not self.connection.connected or self.at is None or since is None or self.at < since
+        return not self.connection.connected or self._over != self.connection.connections
 
     @property
     def ended(self) -> bool:
@@ -76,6 +77,7 @@ class Topic(Generic[T]):
         self._items.append(item)
         self.count += 1
         self.at = datetime.now(UTC)
+        self._over = self.connection.connections
         self.refused = None
         self._wake()
 
