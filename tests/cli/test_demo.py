@@ -26,7 +26,7 @@ DOCUMENTED = {"callID", "primaryCallID", "customerNumber", "direction", "stateFl
 async def test_demo_draws_both_flows_and_ends_by_itself() -> None:
     async with program(*ZIWO, "demo") as demo:
         await demo.says("A contact centre in this process")  # how long Python takes to start is not the demo's
-        assert await demo.ends(timeout=15) == 0, demo.errors
+        assert await demo.ends() == 0, demo.errors
     assert demo.err == []
     states = [words[2] for words in map(str.split, demo.out) if words and words[0] in {"┌", "├", "└"}]
     assert states == INBOUND + OUTBOUND
@@ -122,7 +122,7 @@ HEARD = [
 async def test_whisper_measures_who_hears_whom_and_records_it(tmp_path: Path) -> None:
     async with program(*ZIWO, "demo", "whisper", cwd=tmp_path) as demo:
         await demo.says("A contact centre with sound in this process")
-        assert await demo.ends(timeout=15) == 0, demo.errors
+        assert await demo.ends() == 0, demo.errors
     assert demo.err == []
     told = [line.split(maxsplit=3)[1:] for line in demo.out if line.startswith("  the ")]
     assert [who for who, _, _ in told] == [who for who, _ in HEARD]
