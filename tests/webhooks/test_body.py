@@ -107,7 +107,7 @@ def part(*headers: str, value: bytes = b"06") -> bytes:
         "form-data; name=didCalled",
         'form-data;name="didCalled"',
         'Form-Data ; NAME="didCalled"',
-        'form-data; name="did\\Called"',
+        "form-data; x=y; name=didCalled",
     ],
 )
 def test_spellings_of_a_name(disposition: str) -> None:
@@ -131,6 +131,7 @@ def test_a_file_is_no_field() -> None:
         (),
         ("Content-Disposition: attachment; name=a",),
         ("Content-Disposition: form-data",),
+        ('Content-Disposition: form-data; name=""',),
         ("Content-Disposition: form-data; name=a", "Content-Transfer-Encoding: base64"),
         ("Content-Disposition: form-data; name=a", "X: " + "x" * 5000),
     ],

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 from urllib.parse import parse_qsl
 
+import multipart
 from pydantic import JsonValue
 from pydantic_core import from_json
 
@@ -17,10 +17,11 @@ __all__ = ["fields_of"]
 _MOST_FIELDS = 200
 _MOST_DEPTH = 32
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_PARAMETER = re.compile(rb';[ \t]*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]*))[ \t]*')
-_ESCAPED = re.compile(rb"\\(.)")
-_LONGEST_BOUNDARY = 70
-_LONGEST_PART_HEADER = 4096
+_PLAIN = frozenset({"7bit", "8bit", "binary"})
+_split = cast(
+    "Callable[[str], tuple[str, dict[str, str]]]",
+    multipart.parse_options_header,  # pyright: ignore[reportUnknownMemberType]
+)
 
 
 def fields_of(body: bytes, content_type: bytes | None) -> dict[str, JsonValue]:
@@ -36,38 +37,19 @@ def fields_of(body: bytes, content_type: bytes | None) -> dict[str, JsonValue]:
     Raises:
         Refused: It is malformed, too deep, has too many fields, or is of another kind.
     """
-    kind, parameters = _parts_of(content_type)
+    kind, parameters = _split((content_type or b"").decode("latin-1"))
     try:
-        if kind == b"multipart/form-data":
-            return _joined(_multipart(body, parameters.get(b"boundary", b"")))
+        if kind == "multipart/form-data":
+            return _joined(_multipart(body, parameters.get("boundary", "").encode("latin-1")))
         if not kind:
-            kind = b"application/json" if body.lstrip()[:1] == b"{" else b"application/x-www-form-urlencoded"
-        if kind == b"application/x-www-form-urlencoded":
+            kind = "application/json" if body.lstrip()[:1] == b"{" else "application/x-www-form-urlencoded"
+        if kind == "application/x-www-form-urlencoded":
             return _joined(_urlencoded(body))
-        if kind == b"text/json" or (kind.startswith(b"application/") and kind.endswith((b"/json", b"+json"))):
+        if kind == "text/json" or (kind.startswith("application/") and kind.endswith(("/json", "+json"))):
             return _json(body)
     except ValueError:
         raise Refused(400) from None
     raise Refused(415)
-
-
-def _parts_of(header: bytes | None) -> tuple[bytes, dict[bytes, bytes]]:
-    kind, semicolon, rest = (header or b"").partition(b";")
-    return kind.strip().lower(), _parameters(semicolon + rest)
-
-
-def _parameters(text: bytes) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    at = 0
-    while at < len(text):
-        match = _PARAMETER.match(text, at)
-        if match is None:
-            break
-        quoted = cast("bytes | None", match[2])
-        value = _ESCAPED.sub(rb"\1", quoted) if quoted is not None else cast("bytes", match[3])
-        found.setdefault(match[1].lower(), value)
-        at = match.end()
-    return found
 
 
 def _json(body: bytes) -> dict[str, JsonValue]:
@@ -93,47 +75,31 @@ def _urlencoded(body: bytes) -> Iterable[tuple[str, str]]:
     return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
 
 
-def _multipart(body: bytes, boundary: bytes) -> Iterable[tuple[str, str]]:
-    if not 1 <= len(boundary) <= _LONGEST_BOUNDARY:
-        raise ValueError("no boundary")
-    mark = b"\r\n--" + boundary
-    # So that the first boundary looks like the others, whether or not something stands before it.
-    pieces = (b"\r\n" + body).split(mark, _MOST_FIELDS + 1)
-    if len(pieces) > _MOST_FIELDS + 1:
-        raise ValueError("too many fields")
+def _multipart(body: bytes, boundary: bytes) -> list[tuple[str, str]]:
+    # What it raises is a ValueError.
+    parser = multipart.PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS)
     found: list[tuple[str, str]] = []
-    for piece in pieces[1:]:
-        if piece.startswith(b"--"):
-            return found
-        padding, line_end, part = piece.partition(b"\r\n")
-        if padding.strip(b" \t") or not line_end:
-            raise ValueError("a boundary is followed by something")
-        field = _field(part)
-        if field is not None:
-            found.append(field)
-    raise ValueError("the end is missing")
+    name: str | None = None
+    value = b""
+    with parser:
+        for event in parser.parse(body):
+            if isinstance(event, multipart.MultipartSegment):
+                name, value = _name_of(event), b""
+            elif event is not None:
+                value += event
+            elif name is not None:
+                found.append((name, value.decode()))
+    return found
 
 
-def _field(part: bytes) -> tuple[str, str] | None:
-    head, blank, value = (b"\r\n" + part).partition(b"\r\n\r\n")
-    if not blank or len(head) > _LONGEST_PART_HEADER:
-        raise ValueError("a part without an end of its headers")
-    parameters: dict[bytes, bytes] | None = None
-    for line in head.split(b"\r\n"):
-        name, _, rest = line.partition(b":")
-        if name.strip().lower() == b"content-disposition":
-            kind, parameters = _parts_of(rest)
-            if kind != b"form-data":
-                raise ValueError("no form data")
-        elif name.strip().lower() == b"content-transfer-encoding" and rest.strip().lower() not in _PLAIN:
-            raise ValueError("an encoded part")
-    if parameters is None or b"name" not in parameters:
+def _name_of(part: multipart.MultipartSegment) -> str | None:
+    name: str | None = part.name
+    if dict(part.headerlist).get("Content-Transfer-Encoding", "8bit").strip().lower() not in _PLAIN:
+        raise ValueError("an encoded part")
+    if not name:
         raise ValueError("a part without a name")
     # Nobody sends a file to a call tracker; if somebody does, it is no field.
-    return None if b"filename" in parameters else (parameters[b"name"].decode(), value.decode())
-
-
-_PLAIN = (b"7bit", b"8bit", b"binary")
+    return name if part.filename is None else None
 
 
 def _joined(pairs: Iterable[tuple[str, str]]) -> dict[str, JsonValue]:
