@@ -157,9 +157,20 @@ def raises_later(error: BaseException) -> Callable[[StartCall], Any]:
     return handler
 
 
+class OutOfOrder(BaseException):
+    """As some libraries' own timeouts are: no `Exception`."""
+
+
 @pytest.mark.parametrize(
     "error",
-    [ValueError("secret of a customer"), TimeoutError(), asyncio.CancelledError(), SystemExit(3), StopIteration(1)],
+    [
+        ValueError("secret of a customer"),
+        TimeoutError(),
+        asyncio.CancelledError(),
+        SystemExit(3),
+        StopIteration(1),
+        OutOfOrder("secret of a customer"),
+    ],
     ids=lambda error: type(error).__name__,
 )
 @pytest.mark.parametrize("make", [raises, raises_later])

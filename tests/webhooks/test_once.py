@@ -48,7 +48,7 @@ class Told:
         self.calls: list[str | None] = []
         self.began = asyncio.Event()
         self.go_on = asyncio.Event()
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     async def __call__(self, end: EndCall) -> None:
         self.calls.append(end.call_id)
@@ -185,6 +185,21 @@ async def test_a_handler_that_raised_may_try_again(store: OnceStore, caplog: pyt
     assert "the database is down" in caplog.text
 
 
+async def test_a_handler_that_raises_what_is_no_exception_may_try_again_too(server: str, store: OnceStore) -> None:
+    class OutOfOrder(BaseException):
+        pass
+
+    told = Told()
+    told.go_on.set()
+    told.error = OutOfOrder()
+    tracker = service(store, told)
+    async with serve(tracker, server) as port:
+        assert (await send(port, end_call())).status == 500
+        told.error = None
+        assert (await send(port, end_call())).status == 200
+    assert (told.calls, tracker.stats.failed) == (["a", "a"], 1)
+
+
 async def test_repeats_of_a_handler_that_fails_get_its_500(store: OnceStore) -> None:
     told = Told()
     told.error = ValueError()
@@ -206,7 +221,7 @@ async def test_a_handler_that_hangs_is_cancelled_and_may_try_again(store: OnceSt
         assert (await send(port, end_call())).status == 500
         told.go_on.set()
         assert (await send(port, end_call())).status == 200
-    assert (told.calls, tracker.stats.timed_out) == (["a", "a"], 1)
+    assert (told.calls, tracker.stats.timed_out, tracker.stats.failed) == (["a", "a"], 1, 0)
 
 
 async def test_while_a_thread_hangs_nobody_else_begins(store: OnceStore) -> None:

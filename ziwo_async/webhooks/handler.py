@@ -167,10 +167,14 @@ def result_of(task: asyncio.Task[_R]) -> _R:
         task: The task.
 
     Raises:
-        RuntimeError: It was cancelled, which must not look as if we were.
+        RuntimeError: It was cancelled, which must not look as if we were, or raised what is no `Exception`, which whoever
+            waits would not catch.
     """
     if task.cancelled():
         raise RuntimeError("it was cancelled from inside")
+    error = task.exception()
+    if error is not None and not isinstance(error, (Exception, KeyboardInterrupt)):
+        raise RuntimeError(f"it raised {type(error).__name__}") from error
     return task.result()
 
 

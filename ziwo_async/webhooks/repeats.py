@@ -125,10 +125,12 @@ class Repeats:
     ) -> bool:
         running = asyncio.create_task(handler())
         try:
-            await self._watch(running, key, owner, threaded=threaded)
+            too_long = await self._watch(running, key, owner, threaded=threaded)
         except BaseException:
             self._strays.take(running)
             raise
+        if too_long and running.cancelled():
+            return False
         try:
             result_of(running)
         except Exception:  # noqa: BLE001 - user code may raise anything; it is logged, and told as HTTP 500
@@ -138,8 +140,12 @@ class Repeats:
         self._stats.handled += 1
         return True
 
-    async def _watch(self, running: asyncio.Task[object], key: str, owner: str, *, threaded: bool) -> None:
-        """Wait until a handler has ended, and renew its claim; nobody else may begin while it has not."""
+    async def _watch(self, running: asyncio.Task[object], key: str, owner: str, *, threaded: bool) -> bool:
+        """Wait until a handler has ended, and renew its claim; nobody else may begin while it has not.
+
+        Returns:
+            Whether it took too long.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + self._limit
         told = False
@@ -147,7 +153,7 @@ class Repeats:
             pause = self._store.lease / 3
             done, _ = await asyncio.wait((running,), timeout=pause if told else min(pause, end - loop.time()))
             if done:
-                return
+                return told
             if not told and loop.time() >= end:
                 told = True
                 self._stats.timed_out += 1
