@@ -366,6 +366,19 @@ async def test_a_claim_that_is_not_renewed_is_free_after_its_lease(make: Make) -
     assert await store.claim("a", "two") == "yours"
 
 
+async def test_what_was_handled_too_slowly_is_remembered_unless_somebody_else_is_at_it(make: Make) -> None:
+    store = make(lease=0.1)
+    for key in ("a", "b"):
+        assert await store.claim(key, "one") == "yours"
+    async with asyncio.timeout(30):
+        while await store.claim("a", "two") != "yours":
+            await asyncio.sleep(0.01)
+    await store.release("a", "two")
+    for key in ("a", "b"):
+        await store.finish(key, "one")
+        assert await store.claim(key, "three") == "done"
+
+
 async def test_what_was_handled_is_forgotten_after_its_time(make: Make) -> None:
     store = make(ttl=0.1)
     for key in ("a", "b"):

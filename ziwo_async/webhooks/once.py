@@ -115,7 +115,7 @@ class MemoryOnce:
             owner: Whose claim it was.
         """
         with self._lock:
-            if self._let_go(key, owner):
+            if self._let_go(key, owner) or key not in self._claims:
                 self._done[key] = time.monotonic() + self._ttl
                 while len(self._done) > self._limit:
                     self._done.popitem(last=False)

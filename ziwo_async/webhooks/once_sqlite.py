@@ -105,9 +105,11 @@ class SqliteOnce:
         """
 
         def work(db: sqlite3.Connection) -> None:
+            # A claim that was not renewed in time may have been deleted; what was done under it was done all the same.
             db.execute(
-                "UPDATE once SET until = ?, done = 1 WHERE key = ? AND owner = ? AND done = 0",
-                (time.time() + self._ttl, key, owner),
+                "INSERT INTO once (key, owner, until, done) VALUES (?, ?, ?, 1) ON CONFLICT (key) DO UPDATE SET "
+                "until = excluded.until, done = 1 WHERE owner = excluded.owner AND done = 0",
+                (key, owner, time.time() + self._ttl),
             )
 
         await self._file.write(work)
