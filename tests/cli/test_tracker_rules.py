@@ -129,6 +129,26 @@ def test_try_says_why_it_is_the_fallback(alone: Ziwo, rules: Path) -> None:
     assert 'raise RuntimeError("the CRM is away")' in result.stderr  # where it failed, for who writes the file
 
 
+@pytest.fixture
+def hanging(tmp_path: Path) -> Path:
+    path = tmp_path / "hanging.py"
+    path.write_text(
+        "import threading\n"
+        "from ziwo_async.webhooks import TrackerService, call\n"
+        f"t = TrackerService(keys=[{KEY!r}], fallback=[call('0505874603')], start_timeout=1.0)\n"
+        "t.on_start(lambda start: threading.Event().wait())\n"
+    )
+    return path
+
+
+async def test_try_ends_although_a_handler_hangs_in_its_thread(hanging: Path) -> None:
+    async with program(*ZIWO, "trackers", "try", str(hanging), "--did", "06") as running:
+        assert await running.ends() == 1
+    assert "because     the handler took more than 0.8 s" in running.out
+    assert "0505874603" in running.text
+    assert running.err[-1] == "ziwo: a handler still hangs in a thread, and is left there"
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -20,7 +20,15 @@ from .output import Column, Show, show_with, told
 from .period import day
 from .running import fail
 from .tracker_find import find_tracker
-from .tracker_rules import RulesFile, as_line, failures_shown_once, has_failed, load_rules, said_instead
+from .tracker_rules import (
+    RulesFile,
+    as_line,
+    failures_shown_once,
+    hanging_threads_left,
+    has_failed,
+    load_rules,
+    said_instead,
+)
 
 __all__ = ["replay"]
 
@@ -91,7 +99,8 @@ def replay(
         sys.stderr.write(f"ziwo: {run.summary}\n")
         return EXIT_CODES["failed"] if has_failed(service) else EXIT_CODES["stopped"]
 
-    ask(work)
+    with hanging_threads_left():
+        ask(work)
 
 
 class _Run:

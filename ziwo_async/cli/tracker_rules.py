@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import sys
+import threading
+import time
 import traceback
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
@@ -17,15 +20,26 @@ from pydantic import JsonValue
 
 from .. import EXIT_CODES, ConfigError
 from ..webhooks import Answer, Decision, Rule, TrackerService
+from ..webhooks.handler import THREAD_NAME
 from .running import fail
 
-__all__ = ["RulesFile", "as_line", "failures_shown_once", "has_failed", "load_rules", "said_instead"]
+__all__ = [
+    "RulesFile",
+    "as_line",
+    "failures_shown_once",
+    "hanging_threads_left",
+    "has_failed",
+    "load_rules",
+    "said_instead",
+]
 
 RulesFile: TypeAlias = Annotated[
     Path, typer.Argument(metavar="FILE", help="A Python file with a TrackerService in it.", show_default=False)
 ]
 
 _MODULE = "ziwo_rules_file"
+# Seconds for threads that are done to end.
+_PATIENCE = 1.0
 
 
 def load_rules(path: Path) -> TrackerService:
@@ -78,6 +92,24 @@ def failures_shown_once() -> Generator[None]:
     finally:
         logger.propagate = before
         logger.removeHandler(handler)
+
+
+@contextmanager
+def hanging_threads_left() -> Generator[None]:
+    """End a command even if a handler hangs in a thread, for which Python would wait, perhaps for ever."""
+    try:
+        yield
+    except typer.Exit as end:
+        until = time.monotonic() + _PATIENCE
+        threads = [thread for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        if any(thread.is_alive() for thread in threads):
+            sys.stdout.flush()
+            sys.stderr.write("ziwo: a handler still hangs in a thread, and is left there\n")
+            sys.stderr.flush()
+            os._exit(end.exit_code)
+        raise
 
 
 class _First(logging.Handler):

@@ -14,7 +14,7 @@ from ..webhooks import Decision, Rule, StartCall, TrackerService
 from ..webhooks.rehearsal import rehearsal
 from .output import Column, show_fields, show_json_object, show_with
 from .running import fail, plain, run
-from .tracker_rules import RulesFile, failures_shown_once, has_failed, load_rules, said_instead
+from .tracker_rules import RulesFile, failures_shown_once, hanging_threads_left, has_failed, load_rules, said_instead
 
 __all__ = ["try_rules"]
 
@@ -51,7 +51,9 @@ def try_rules(
     the handler does, it does. The exit code is 1 when the handler failed or took too long.
     """
     tracker = load_rules(rules)
-    run(_try(tracker, _start(tracker, did, caller, field or ()), json=json), interrupted=EXIT_CODES["failed"])
+    start = _start(tracker, did, caller, field or ())
+    with hanging_threads_left():
+        run(_try(tracker, start, json=json), interrupted=EXIT_CODES["failed"])
 
 
 def _start(tracker: TrackerService, did: str, caller: str | None, extra: Sequence[str]) -> StartCall:

@@ -12,10 +12,12 @@ from typing import Generic, TypeVar, cast
 
 from ..errors import HandlerRejected
 
-__all__ = ["Handler", "OutOfTime", "Strays", "Threads", "result_of", "within"]
+__all__ = ["THREAD_NAME", "Handler", "OutOfTime", "Strays", "Threads", "result_of", "within"]
 
 _R = TypeVar("_R")
 _MOST_THREADS = 32
+THREAD_NAME = "ziwo-webhook"
+"""With what the names of all these threads begin."""
 
 
 class Threads:
@@ -34,7 +36,7 @@ class Threads:
             args: Its arguments.
         """
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(_MOST_THREADS, "ziwo-webhook")
+            self._pool = ThreadPoolExecutor(_MOST_THREADS, THREAD_NAME)
         context = contextvars.copy_context()
         return await asyncio.wrap_future(self._pool.submit(context.run, _call, function, args))
 
@@ -167,8 +169,8 @@ def result_of(task: asyncio.Task[_R]) -> _R:
         task: The task.
 
     Raises:
-        RuntimeError: It was cancelled, which must not look as if we were, or raised what is no `Exception`, which whoever
-            waits would not catch.
+        RuntimeError: It was cancelled, which must not look as if we were; or it raised what is no `Exception`, which
+            whoever waits would not catch.
     """
     if task.cancelled():
         raise RuntimeError("it was cancelled from inside")
