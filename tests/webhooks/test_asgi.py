@@ -83,6 +83,13 @@ async def test_where_it_is_mounted(prefix: str, path: str, root: str, status: in
     assert (await ask(tracker().asgi(prefix), path, root_path=root))[0]["status"] == status
 
 
+async def test_a_slash_that_a_framework_added_is_none_of_the_path() -> None:
+    # As Litestar mounts: what the client sent is in raw_path alone.
+    for raw, status in ((b"/hooks/startCall", 200), (b"/hooks/startCall/", 404)):
+        assert (await ask(tracker().asgi(), "/startCall/", raw_path=raw))[0]["status"] == status
+    assert (await ask(tracker().asgi(), "/startCall/"))[0]["status"] == 404
+
+
 async def test_a_connection_of_http_2_is_not_closed_for_one_request() -> None:
     for version, closes in (("1.1", True), ("2", False), ("3", False)):
         start, _ = await ask(tracker().asgi(), "/nothing", http_version=version)

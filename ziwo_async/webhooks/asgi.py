@@ -73,6 +73,10 @@ class AsgiApp:
 
     def _path_of(self, scope: Message) -> str:
         path = str(scope["path"])
+        raw = cast("object", scope.get("raw_path"))
+        if path.endswith("/") and isinstance(raw, bytes) and not raw.endswith(b"/"):
+            # Litestar takes away what we are mounted under, and adds a slash.
+            path = path[:-1]
         # What a framework mounted us under is in the path, by the standard; older ones have taken it away.
         for start in (str(scope.get("root_path") or "").rstrip("/"), self._prefix):
             if start and path.startswith(start + "/"):
