@@ -101,6 +101,36 @@ async def test_hanging_threads_do_not_keep_the_other_calls_waiting() -> None:
     await tracker.aclose()
 
 
+async def test_calls_do_not_pile_up_behind_threads_that_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ziwo_async.webhooks.handler._MOST_GIVEN_UP", 50)
+    free = threading.Event()
+    hangs = True
+
+    def handler(start: StartCall) -> Rule:
+        if hangs:
+            free.wait(60)
+        return call("1")
+
+    tracker, patient = service(handler), service(handler)
+    try:
+        for each in (tracker, patient):
+            each._deadline = 0.2
+            await asyncio.gather(*(each.decide(START) for _ in range(32 + 50)))
+            each._deadline = 20.0
+            decision = await each.decide(START)  # at once: nobody waits for a thread any more
+            assert (decision.source, decision.problem) == ("fallback", "the handler failed: RuntimeError")
+        # Closed, it gets new threads; else it begins again when one of the old ones is free.
+        hangs = False
+        await tracker.aclose()
+        assert (await tracker.decide(START)).source == "handler"
+    finally:
+        free.set()
+    async with asyncio.timeout(30):
+        while (await patient.decide(START)).source != "handler":
+            await asyncio.sleep(0.01)
+    await patient.aclose()
+
+
 async def test_the_time_counts_from_the_arrival_of_the_request() -> None:
     async def waits(start: StartCall) -> Rule:
         await asyncio.Event().wait()

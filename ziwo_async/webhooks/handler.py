@@ -16,6 +16,7 @@ __all__ = ["THREAD_NAME", "Handler", "OutOfTime", "Strays", "Threads", "result_o
 
 _R = TypeVar("_R")
 _MOST_THREADS = 32
+_MOST_GIVEN_UP = 1000
 THREAD_NAME = "ziwo-webhook"
 """With what the names of all these threads begin."""
 
@@ -25,6 +26,7 @@ class Threads:
 
     def __init__(self) -> None:
         self._pool: ThreadPoolExecutor | None = None
+        self._given_up = 0
 
     async def run(self, function: Callable[..., _R], *args: object) -> _R:
         """Call a function in a thread, with the context variables of here.
@@ -34,17 +36,39 @@ class Threads:
         Args:
             function: The function.
             args: Its arguments.
+
+        Raises:
+            RuntimeError: All threads hang, and many calls were given up while they waited for one.
         """
+        if self._given_up >= _MOST_GIVEN_UP:
+            # Each of them stays in the queue of the pool until a thread is free, which may be never.
+            raise RuntimeError("all its threads hang")
         if self._pool is None:
             self._pool = ThreadPoolExecutor(_MOST_THREADS, THREAD_NAME)
-        context = contextvars.copy_context()
-        return await asyncio.wrap_future(self._pool.submit(context.run, _call, function, args))
+        pool = self._pool
+        future = pool.submit(self._do, contextvars.copy_context(), function, args)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            if future.cancelled() and pool is self._pool:
+                self._given_up += 1
+                if self._given_up == _MOST_GIVEN_UP:
+                    pool.submit(self._do, contextvars.Context(), _nothing, ())  # it comes after all of them
+            raise
+
+    def _do(self, context: contextvars.Context, function: Callable[..., _R], args: tuple[object, ...]) -> _R:
+        try:
+            return context.run(_call, function, args)
+        finally:
+            # This thread now takes from the queue what was given up.
+            self._given_up = 0
 
     def close(self) -> None:
         """Let the threads end after what they do now. What comes later gets new ones."""
         if self._pool is not None:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+            self._given_up = 0
 
 
 class Handler(Generic[_R]):
@@ -178,6 +202,10 @@ def result_of(task: asyncio.Task[_R]) -> _R:
     if error is not None and not isinstance(error, (Exception, KeyboardInterrupt)):
         raise RuntimeError(f"it raised {type(error).__name__}") from error
     return task.result()
+
+
+def _nothing() -> None:
+    pass
 
 
 def _call(function: Callable[..., _R], args: tuple[object, ...]) -> _R:
