@@ -49,7 +49,8 @@ async def route(start: StartCall) -> Answer | Rule:
 
 async def pair(request: web.Request) -> web.Response:
     """Let a customer and a driver reach each other, for so many minutes."""
-    if not hmac.compare_digest(request.headers.get("X-API-Key", "").encode(), os.environ["PAIRS_KEY"].encode()):
+    given = request.headers.get("X-API-Key", "").encode(errors="surrogateescape")  # any bytes
+    if not hmac.compare_digest(given, os.environ["PAIRS_KEY"].encode()):
         raise web.HTTPUnauthorized
     try:
         wanted = await request.json()

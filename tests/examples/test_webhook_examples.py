@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from pathlib import Path
@@ -69,6 +70,11 @@ async def test_call_masking(world: ServedWorld, tmp_path: Path, port: int) -> No
                 assert answer.status == 400
             async with http.post(url, json=body, headers={"X-API-Key": "ü"}) as answer:
                 assert answer.status == 401
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /pairs HTTP/1.1\r\nHost: x\r\nX-API-Key: \xff\r\nContent-Length: 0\r\n\r\n")
+            async with asyncio.timeout(20):
+                assert b" 401 " in await reader.readline()
+            writer.close()
             for n, status in enumerate((200, 409)):  # the driver's second number, and no third one
                 async with http.post(url, json={**body, "customer": f"050333333{n}"}) as answer:
                     assert answer.status == status
