@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import cast
 from urllib.parse import parse_qsl
 
@@ -12,7 +12,7 @@ from pydantic_core import from_json
 
 from .request import Refused
 
-__all__ = ["fields_of"]
+__all__ = ["fields_of", "parts_of"]
 
 _MOST_FIELDS = 200
 _MOST_DEPTH = 32
@@ -40,7 +40,7 @@ def fields_of(body: bytes, content_type: bytes | None) -> dict[str, JsonValue]:
     kind, parameters = _split((content_type or b"").decode("latin-1"))
     try:
         if kind == "multipart/form-data":
-            return _joined(_multipart(body, parameters.get("boundary", "").encode("latin-1")))
+            return _joined(parts_of(body, parameters.get("boundary", "").encode("latin-1")))
         if not kind:
             kind = "application/json" if body.lstrip()[:1] == b"{" else "application/x-www-form-urlencoded"
         if kind == "application/x-www-form-urlencoded":
@@ -50,6 +50,29 @@ def fields_of(body: bytes, content_type: bytes | None) -> dict[str, JsonValue]:
     except ValueError:
         raise Refused(400) from None
     raise Refused(415)
+
+
+def parts_of(body: bytes, boundary: bytes) -> Iterator[tuple[str, str]]:
+    """Give name and value of the parts of multipart form data, one after the other.
+
+    Args:
+        body: The form data.
+        boundary: What is between the parts.
+
+    Raises:
+        ValueError: What comes next is malformed, has no end, or is one part too much.
+    """
+    parser = multipart.PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS)
+    name: str | None = None
+    value = b""
+    with parser:
+        for event in parser.parse(body):
+            if isinstance(event, multipart.MultipartSegment):
+                name, value = _name_of(event), b""
+            elif event is not None:
+                value += event
+            elif name is not None:
+                yield name, value.decode()
 
 
 def _json(body: bytes) -> dict[str, JsonValue]:
@@ -73,23 +96,6 @@ def _inside(value: object) -> Iterable[object]:
 def _urlencoded(body: bytes) -> Iterable[tuple[str, str]]:
     text = body.decode("utf-8").strip("\r\n")
     return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
-
-
-def _multipart(body: bytes, boundary: bytes) -> list[tuple[str, str]]:
-    # What it raises is a ValueError.
-    parser = multipart.PushMultipartParser(boundary, max_segment_count=_MOST_FIELDS)
-    found: list[tuple[str, str]] = []
-    name: str | None = None
-    value = b""
-    with parser:
-        for event in parser.parse(body):
-            if isinstance(event, multipart.MultipartSegment):
-                name, value = _name_of(event), b""
-            elif event is not None:
-                value += event
-            elif name is not None:
-                found.append((name, value.decode()))
-    return found
 
 
 def _name_of(part: multipart.MultipartSegment) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 from urllib.parse import parse_qsl
@@ -11,6 +12,7 @@ from urllib.parse import parse_qsl
 from pydantic import JsonValue, ValidationError
 from pydantic_core import from_json
 
+from .body import parts_of
 from .models import StartCall
 
 __all__ = ["LoggedStart", "read_log"]
@@ -24,7 +26,7 @@ _KIND_KEYS = frozenset({"endpoint", "event", "hook", "kind", "path", "request", 
 _END_WORDS = frozenset({"end", "endcall", "endrequest", "callend"})
 _DEEPEST = 12
 _LONGEST_TEXT = 262_144
-_PART = re.compile(r'name="?([^";\r\n]+)"?[^\r\n]*\r?\n(?:[^\r\n]+\r?\n)*\r?\n(.*?)\r?\n--', re.DOTALL)
+_LINE_END = re.compile("\r?\n")
 _DID_IN_TEXT = re.compile(r"did_?called\W{1,6}(\+?[0-9](?:[0-9 ()./-]*[0-9])?)", re.IGNORECASE)
 _END_IN_TEXT = re.compile(r"answeredRawTime|endDateTime|endRawTime|hangupCause", re.IGNORECASE)
 
@@ -146,10 +148,20 @@ def _in_text(text: str) -> list[JsonValue]:
 
 def _form(text: str) -> dict[str, JsonValue]:
     if text.startswith("--"):
-        return dict(_PART.findall(text))
+        return _parts(text)
     if re.fullmatch(r"[^\s{}<>\"']+", text) is None:
         return {}
     return dict(parse_qsl(text, keep_blank_values=True))
+
+
+def _parts(text: str) -> dict[str, JsonValue]:
+    """The fields of multipart form data, as far as they are there."""
+    found: dict[str, JsonValue] = {}
+    body = _LINE_END.sub("\r\n", text)  # a log may have changed them
+    boundary = body.partition("\r\n")[0].removeprefix("--").rstrip()
+    with suppress(ValueError):
+        found.update(parts_of(body.encode(), boundary.encode()))  # up to what cannot be read
+    return found
 
 
 def _scraps(text: str) -> dict[str, JsonValue]:
