@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from hmac import compare_digest
 
 import pytest
 from hypothesis import given
@@ -125,6 +126,21 @@ def test_no_repr_has_a_key(tracker: TrackerService) -> None:
     assert KEY not in repr(tracker)
     assert KEY not in repr(vars(tracker))
     assert repr(tracker) == "<TrackerService /startCall /endCall>"
+
+
+@pytest.mark.parametrize("keys", [*FORGED.values(), (RIGHT,), (OTHER.encode(),)], ids=[*FORGED, "right", "other"])
+def test_the_same_is_compared_whatever_was_sent(keys: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        compared.extend((len(one), len(other)))
+        return compare_digest(one, other)
+
+    guard = Guard([OTHER, KEY], insecure=False)
+    monkeypatch.setattr("ziwo_async.webhooks.guard.hmac.compare_digest", compare)
+    assert guard.lets_in(keys) is (keys in ((RIGHT,), (OTHER.encode(),)))
+    # In constant time, digests of one length, and both keys: the time tells neither how much of which was right.
+    assert compared == [32] * 4
 
 
 @given(st.lists(st.one_of(st.binary(max_size=64), st.just(RIGHT)), max_size=3))
