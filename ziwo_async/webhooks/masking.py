@@ -296,7 +296,7 @@ class MaskingTable:
         if not self._masks.agree(fitting):
             fitting = [mask for mask in fitting if mask.is_written(did, caller)]
             if not fitting or not self._masks.agree(fitting):
-                _log.warning("masking: several rows of %s fit this caller, and none of them was taken", did)
+                _log.warning("masking: several rows of %r fit this caller, and none of them was taken", did)
                 return None
         return fitting[0] if fitting else None
 

@@ -279,7 +279,7 @@ class CampaignNumbers:
         if len(found) > 1:
             found = [known for known in found if digits(known) == digits(number)]
             if len(found) != 1:
-                _log.warning("tracking: %s could be one of several numbers, and was taken for none", number)
+                _log.warning("tracking: %r could be one of several numbers, and was taken for none", number)
                 return None
         return found[0] if found else None
 
