@@ -85,7 +85,16 @@ def cdr(**fields: Any) -> Cdr:
         (cdr(agentCCLogin="unknown"), None),  # perhaps somebody else's: not enough to call the visitor again
         (cdr(agentCCLogin="5555", result="answered"), None),
         (cdr(didCalled="+97150000009"), None),
-        (cdr(direction="inbound", didCalled="+97144000000", callerIDNumber=CONTACT), Over("c-1", False, False)),
+        (cdr(direction="inbound"), Over("c-1", False, False)),
+        # The visitor called, and gave up: a reason to ask for a callback, and not the callback.
+        (cdr(direction="inbound", didCalled="+97144000000", callerIDNumber=CONTACT), None),
+        (
+            cdr(direction="inbound", didCalled="+97144000000", callerIDNumber=CONTACT, result="answered"),
+            Over("c-1", True, False),
+        ),
+        (cdr(result=None), None),  # perhaps it is still up
+        (cdr(result=None, callID="c-1", hangupCause="NO_ANSWER"), Over("c-1", False, False)),
+        (cdr(result=None, endedAt="2027-01-15T08:00:30Z"), Over("c-1", False, False)),
         (cdr(callID="old"), None),
         (cdr(callID="EARLIER"), None),
         (cdr(start=NOW - 61), None),
@@ -102,4 +111,5 @@ def test_several_calls_in_the_history() -> None:
     assert in_history([cdr(), other], UNKNOWN, CONTACT, ()) == Over("c-2", True, False)
     assert in_history([other, cdr(start=0, didCalled="x")], KNOWN, CONTACT, ()) == Over("c-1", False, False)
     assert in_history([], KNOWN, CONTACT, ()) is None
+    assert in_history([cdr(result=None)], KNOWN, CONTACT, ()) is None
     assert known_before([cdr(), other, cdr(), cdr(callID=None)]) == ("c-1", "c-2", "#1")

@@ -168,7 +168,10 @@ TABLE: list[tuple[Callback, Event, str, str | None]] = [
     (CALLING, Trouble(1, "no network", 10), "calling", None),
     (CHECKING, Sight(1, Nothing()), "checking", None),
     (CHECKING, Sight(1, Up("c-1", False, False)), "calling", None),
-    (CHECKING, Sight(1, Over("c-1", False, True)), "waiting", "no answer"),
+    (CHECKING, Sight(1, Over("c-1", True, True)), "connected", "connected"),
+    (CHECKING, Sight(1, Over("c-1", False, True)), "checking", None),  # so soon, that may be a call before the dial
+    (CALLING, Sight(1, Over("c-2", False, True)), "calling", None),
+    (CALLING, Sight(1, Over("C-1", False, True)), "waiting", "no answer"),
     (CHECKING, Placed(1, "c-1"), "calling", None),  # the answer came after all: another process had given it up
     (CHECKING, NotPlaced(1, "agent", "not connected"), "waiting", "agent"),
 ]
@@ -211,6 +214,15 @@ def test_it_becomes_unclear_at_its_time_and_not_before() -> None:
     assert troubled.state == "checking"
     assert step(troubled, Trouble(1, "no network", 10), end + 5299).state == "checking"
     assert step(troubled, Trouble(1, "no network", 10), end + 5300).state == "unclear"
+
+
+@pytest.mark.parametrize("it", [CALLING, CHECKING])
+def test_a_record_without_the_id_counts_when_the_agent_would_have_the_call(it: Callback) -> None:
+    over = Sight(1, Over("c-2", False, True))
+    early = step(it, over, NOW + 9.9)
+    assert early.state == it.state
+    assert early.call_id == it.call_id
+    assert step(early, over, NOW + 10).state == "waiting"
 
 
 def test_a_callback_that_expired_dials_no_more() -> None:

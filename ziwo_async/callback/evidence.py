@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
+from ..events import Direction
 from ..rest.models.cdr import Cdr
 from ..rest.models.cti import CtiCall
 from ..telephone import same_number
@@ -57,7 +58,8 @@ def in_history(cdrs: Iterable[Cdr], attempt: Attempt, contact: str, others: Coll
     """Tell what the history says of a dial; None when its call is not there.
 
     Only a call with the id of ours, or one by the same agent to the same number at the same time, is taken for ours:
-    what is taken for it decides whether the visitor is called again.
+    what is taken for it decides whether the visitor is called again. A record that does not say how its call ended
+    says nothing: whether a history has calls that are still up is not documented.
 
     Args:
         cdrs: Calls of the history.
@@ -65,7 +67,7 @@ def in_history(cdrs: Iterable[Cdr], attempt: Attempt, contact: str, others: Coll
         contact: Whom it calls.
         others: Calls of earlier dials.
     """
-    meant = [cdr for cdr in cdrs if _is_ours(cdr, attempt, contact, others)]
+    meant = [cdr for cdr in cdrs if _is_over(cdr) and _is_ours(cdr, attempt, contact, others)]
     if not meant:
         return None
     by_id = [cdr for cdr in meant if attempt.call_id is not None and _same_id(cdr.call_id, attempt.call_id)]
@@ -89,8 +91,15 @@ def _is_ours(cdr: Cdr, attempt: Attempt, contact: str, others: Collection[str]) 
     if _among(cdr.key, (*attempt.known, *others)) or cdr.start is None or not _in_time(cdr.start, attempt):
         return False
     agent = cdr.agent_cc_login == attempt.extension or cdr.position == f"agent-{attempt.extension}"
-    ends = (cdr.did_called, cdr.customer_number)
+    # A call that the visitor made, and nobody answered, is another one; its record may come after our dial.
+    theirs = cdr.direction is Direction.INBOUND and not cdr.answered
+    ends = (cdr.did_called, None if theirs else cdr.customer_number)
     return agent and any(end is not None and same_number(end, contact) for end in ends)
+
+
+def _is_over(cdr: Cdr) -> bool:
+    ends = (cdr.end, cdr.result, cdr.disposition, cdr.hangup_cause, cdr.hangup_by)
+    return cdr.answered or any(end is not None for end in ends)
 
 
 def _in_time(moment: datetime, attempt: Attempt) -> bool:

@@ -19,6 +19,9 @@ __all__ = [
 Blame: TypeAlias = Literal["agent", "contact", "ours"]
 """Why a dial was not made: this agent cannot be rung; this number may not be called; or it is no matter of either."""
 
+# So many seconds after a dial an agent who is rung has the call for sure. Until then, a record without its id may be of
+# a call shortly before the dial: the history has it later, and clocks differ.
+_SHOWN_AT_THE_LATEST = 10.0
 _QUICKEST = 0.25
 _SLOWER = 5
 
@@ -256,7 +259,7 @@ def _dialled(
     if isinstance(event, Trouble):
         return _troubled(it, attempt, event, now)
     attempt = replace(attempt, troubled_since=None)
-    if isinstance(event.found, Over):
+    if isinstance(event.found, Over) and _counts(attempt, event.found, now):
         return _call_over(it, attempt, event.found, now)
     if isinstance(event.found, Up):
         return _call_up(it, attempt, event.found, now)
@@ -286,6 +289,12 @@ def _call_up(it: Callback, attempt: Attempt, found: Up, now: float) -> Callback:
     rung = "the visitor" if attempt.agent_answered else f"agent {attempt.extension}"
     it = replace(it, state="calling")
     return _unless_too_late(it, attempt, now, f"ringing {rung}", f"{rung} is still rung")
+
+
+def _counts(attempt: Attempt, found: Over, now: float) -> bool:
+    if found.answered or now >= attempt.began_at + _SHOWN_AT_THE_LATEST:
+        return True
+    return attempt.call_id is not None and (found.call_id or "").lower() == attempt.call_id.lower()
 
 
 def _call_over(it: Callback, attempt: Attempt, found: Over, now: float) -> Callback:
