@@ -69,6 +69,15 @@ async def test_what_is_known_already_is_not_told_again() -> None:
     assert told(backlog, start) == ["a"]
 
 
+async def test_to_begin_anew_with_the_calls_of_now_keeps_them() -> None:
+    backlog = Backlog()
+    backlog.add(event("a", "ringing"))
+    start, _ = backlog.everything()
+    backlog.begin_anew(backlog.calls.values())
+    assert list(backlog.calls) == ["a"]
+    assert told(backlog, start) is None
+
+
 async def test_memory_is_bounded_by_events_and_by_their_length() -> None:
     backlog = Backlog(most=10, characters=20_000)
     ids = []

@@ -290,6 +290,24 @@ async def test_events_that_were_dropped_before_they_were_read_are_made_up_for(
         assert list(events.calls) == [call.id]
 
 
+async def test_events_of_the_live_feed_that_were_dropped_end_no_call(world: ServedWorld) -> None:
+    pytest.importorskip("socketio")
+    watcher = client_of(world, world.agent("0011"))
+    async with watcher, BrowserEvents(watcher, source="live") as events:
+        publish = watcher.live.dispatcher.publish
+        start, _ = events._backlog.everything()
+        publish(event("up", "ringing"), None, None)
+        async with asyncio.timeout(PATIENCE):
+            while "up" not in events.calls:
+                await asyncio.sleep(0.01)
+            ended = event("gone", "ringing", "hangup", "destroy")
+            for _ in range(10_100):  # nobody can read meanwhile
+                publish(ended, None, None)
+            while events._backlog.after(start) is not None:
+                await asyncio.sleep(0.01)
+        assert list(events.calls) == ["up"]
+
+
 async def test_open_streams_have_a_limit(ziwo: ZiwoClient) -> None:
     async with BrowserEvents(ziwo, allow=lambda request: True) as events, site(events) as at, http(at) as session:
         opened = await asyncio.gather(*(session.get("/ziwo/events") for _ in range(64)))

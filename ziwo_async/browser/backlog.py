@@ -96,8 +96,9 @@ class Backlog:
         self._used = 0
         self._last = 0
         self._epoch = secrets.token_hex(6)
+        known = list(calls)  # they may be those that are forgotten next
         self._calls.clear()
-        for event in calls:
+        for event in known:
             self._note(event)
         self.touch()
 

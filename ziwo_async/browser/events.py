@@ -154,7 +154,9 @@ class BrowserEvents:
             async for event in stream:
                 if stream.dropped > dropped:
                     dropped = stream.dropped
-                    self._backlog.begin_anew(self._calls_of_the_phone() or self.calls.values())
+                    # What the live feed has now is not known: its next events tell.
+                    known = self.calls.values() if self._live_feed else self._calls_of_the_phone()
+                    self._backlog.begin_anew(known)
                 if isinstance(event, DialogEvent):
                     if self._wanted(event):
                         self._backlog.add(event)
