@@ -109,13 +109,22 @@ async def windows(browser: Browser, page: Page) -> list[str]:
     ]
 
 
+async def clicked(page: Page) -> None:
+    """Somebody clicks in the page."""
+    await page.call("Runtime.evaluate", expression="0", userGesture=True)
+
+
 @asynccontextmanager
 async def clicking(page: Page) -> AsyncIterator[None]:
-    """Somebody uses the page all the time: for some seconds after a click or a key, browsers let it open a window."""
+    """Somebody uses the page all the time: for some seconds after a click or a key, browsers let it open a window.
+
+    Each window uses a click up. So whoever waited for one waits for `clicked`, too, before the next.
+    """
+    await clicked(page)
 
     async def click() -> None:
         while True:
-            await page.call("Runtime.evaluate", expression="0", userGesture=True)
+            await clicked(page)
             await asyncio.sleep(0.05)
 
     task = asyncio.create_task(click())

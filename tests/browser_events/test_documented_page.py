@@ -12,7 +12,7 @@ from ziwo_async.browser import BrowserEvents
 from ziwo_async.testing import ServedWorld
 
 from ..browser.chromium import Browser, Page
-from .kit import CUSTOMER, clicking, site, windows
+from .kit import CUSTOMER, clicked, clicking, site, windows
 
 pytestmark = pytest.mark.browser
 
@@ -59,6 +59,7 @@ async def test_the_documented_pop_up_opens_for_a_call_in_and_a_call_out(
             await world.customer(CUSTOMER).dials(world.agent("5555"))
             while await windows(browser, page) != [at.url + inbound]:
                 await asyncio.sleep(0.05)
+            await clicked(page)
             await ziwo.phone.dial("+97150000001")
             while sorted(await windows(browser, page)) != [at.url + inbound, at.url + outbound]:
                 await asyncio.sleep(0.05)

@@ -16,7 +16,7 @@ from ziwo_async import Call, Ringing, Router
 from ziwo_async.testing import ServedWorld
 
 from ..browser.chromium import Browser, Page
-from ..browser_events.kit import beside, clicking, client_of, windows
+from ..browser_events.kit import beside, clicked, clicking, client_of, windows
 from ..cli.kit import ROOT, Program, program
 from .account import login
 
@@ -74,6 +74,7 @@ async def test_the_record_opens_for_a_call_in_and_a_call_out(
             await call.hangs_up()
             await page.until(f"{FIRST}.classList.contains('over')")
 
+            await clicked(page)
             await page.js("document.forms[1].elements.number.value = '+97150000001'; document.forms[1].requestSubmit()")
             out = f"{crm}%2B97150000001"
             await opens(browser, page, f"{crm}%2B97150000000", out)
