@@ -125,6 +125,32 @@ async def status_of(port: str, *hosts: str) -> int:
     return int(answer.split()[1])
 
 
+async def test_bytes_that_make_no_sense_are_refused_as_what_they_are(ziwo: ZiwoClient) -> None:
+    async with BrowserEvents(ziwo, control=True) as events, site(events) as at:
+        host = at.url.split("/")[2]
+        port = host.rpartition(":")[2]
+        for line, status in (
+            (f"Cookie: ziwo_events_{port}=\xff", 401),
+            (f'Cookie: ziwo_events_{port}="\xff"', 401),
+            ("Origin: \xff", 403),
+            ("Sec-Fetch-Site: \xff", 403),
+        ):
+            assert await answered(host, f"GET /ziwo/calls HTTP/1.1\r\n{line}\r\n") == status, line
+        json_ = "POST /ziwo/session HTTP/1.1\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+        assert await answered(host, json_, b"\xff\xfe") == 400
+        assert await answered(host, f"{json_}Content-Encoding: gzip\r\n", b"{}") == 400
+
+
+async def answered(host: str, head: str, body: bytes = b"") -> int:
+    """The status of the answer to a request as it is written here, in Latin 1."""
+    reader, writer = await asyncio.open_connection(*host.split(":"))
+    writer.write(f"{head}Host: {host}\r\nConnection: close\r\n\r\n".encode("latin-1") + body)
+    async with asyncio.timeout(PATIENCE):
+        answer = await reader.readline()
+    writer.close()
+    return int(answer.split()[1])
+
+
 async def test_the_names_that_were_given_are_answered_to(ziwo: ZiwoClient) -> None:
     """As behind a proxy that has the TLS and keeps the name."""
     async with (

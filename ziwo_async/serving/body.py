@@ -22,7 +22,7 @@ async def read_object(request: web.Request) -> dict[str, object]:
         HTTPUnsupportedMediaType: It is sent as something else. A form of another site cannot send JSON.
         HTTPRequestEntityTooLarge: It has more than 4 KiB.
         HTTPRequestTimeout: It did not come within 10 s.
-        HTTPBadRequest: It is no JSON object.
+        HTTPBadRequest: It is no JSON object, or ends in the middle.
     """
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="Expected JSON.")
@@ -35,7 +35,7 @@ async def read_object(request: web.Request) -> dict[str, object]:
                     raise web.HTTPRequestEntityTooLarge(max_size=_MAX_BODY, actual_size=len(body))
     except TimeoutError:
         raise web.HTTPRequestTimeout(text="The body did not come.") from None
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, ConnectionError):
         raise web.HTTPBadRequest(text="The body is not what it says it is.") from None
     try:
         found: object = json.loads(bytes(body))
