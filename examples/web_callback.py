@@ -89,12 +89,15 @@ async def from_json(request: web.Request) -> tuple[str, str | None]:
     try:
         body = await request.json()
         return str(body["contact"]), request.headers.get("Idempotency-Key")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         raise web.HTTPBadRequest(text='Expected {"contact": "+97150000000"}.') from None
 
 
 async def from_form(request: web.Request) -> tuple[str, str | None]:
-    fields = await request.post()
+    try:
+        fields = await request.post()
+    except (ValueError, LookupError):
+        raise web.HTTPBadRequest(text="Expected a form.") from None
     return str(fields.get("contact", "")), str(fields.get("key", "")) or None
 
 

@@ -103,9 +103,14 @@ async def asks(http: aiohttp.ClientSession) -> tuple[str, str]:
     async with http.post("/callbacks", data={"contact": '"><script>'}, headers=HTML) as refused:
         assert refused.status == 400
         assert "<script>" not in await refused.text()
-    for body in ("5", "[", '{"contact": 5}', '{"contact": "112"}', "{}"):
-        async with http.post("/callbacks", data=body, headers={"Content-Type": "application/json"}) as wrong:
-            assert wrong.status == 400, body
+    for kind, body in (
+        *(("application/json", body) for body in ("5", "[", "[" * 4000, '{"contact": 5}', '{"contact": "112"}', "{}")),
+        ("application/json; charset=nobody", '{"contact": "+971500000001"}'),
+        ("application/x-www-form-urlencoded; charset=nobody", "contact=%2B971500000001"),
+        ("multipart/form-data", "contact"),
+    ):
+        async with http.post("/callbacks", data=body, headers={"Content-Type": kind}) as wrong:
+            assert wrong.status == 400, (kind, body)
     async with http.get("/callbacks/nobody") as missing:
         assert missing.status == 404
     return key[1], place
