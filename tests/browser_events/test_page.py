@@ -89,7 +89,7 @@ async def test_a_call_in_and_a_call_out_as_the_web_phone_tells_them(
         await page.js("ziwoEvents.calls[0].dialog.transfer('0011')")  # then our leg ends by itself
         await seen(page, "destroy")
         assert await page.js("ziwoEvents.calls") == []
-    assert [problem for problem in page.problems if "favicon" not in problem and "404" not in problem] == []
+        assert [problem for problem in page.problems if "favicon" not in problem and "404" not in problem] == []
 
 
 async def test_without_control_there_is_only_data(page: Page, ziwo: ZiwoClient) -> None:
