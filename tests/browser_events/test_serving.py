@@ -199,6 +199,33 @@ async def test_a_service_that_knows_its_users_says_who(ziwo: ZiwoClient) -> None
             assert response.status == 405  # nothing to hand over; the page of the kit takes every GET
 
 
+async def test_one_browser_sees_several_agents(ziwo: ZiwoClient) -> None:
+    """Each has its own events, under its own prefix; the cookie of one is not that of the other."""
+    async with BrowserEvents(ziwo) as one, BrowserEvents(ziwo) as other, BrowserEvents(ziwo) as third:
+        app = web.Application()
+        prefixes = {"/ziwo": one, "/agents/5555": other, "": third}
+        for prefix, events in prefixes.items():
+            events.add_to(app, prefix)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            async with http(Site(f"http://127.0.0.1:{runner.addresses[0][1]}/", {})) as session:
+                for prefix, events in prefixes.items():
+                    async with session.post(f"{prefix}/session", json={"token": token_of(events)}) as entered:
+                        assert entered.status == 204
+                    refused = {name: await status_at(session, name) for name in prefixes}
+                    done = list(prefixes)[: list(prefixes).index(prefix) + 1]
+                    assert refused == {name: 200 if name in done else 401 for name in prefixes}
+        finally:
+            await runner.cleanup()
+
+
+async def status_at(session: aiohttp.ClientSession, prefix: str) -> int:
+    async with session.get(f"{prefix}/calls") as response:
+        return response.status
+
+
 async def test_what_says_yes_by_mistake_says_no(ziwo: ZiwoClient) -> None:
     def allow(request: web.Request) -> str:
         return "ann"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import inspect
 import json
@@ -36,6 +37,8 @@ Allow: TypeAlias = Callable[[web.Request], bool | Awaitable[bool]]
 """Says whether who sent a request may see the calls. May be async; may raise an HTTP error of aiohttp instead."""
 
 SCRIPT = "ziwo-events.js"
+_PREFIX = "/ziwo"
+_COOKIE = "ziwo_events"
 # Seconds. The page takes 15 s of silence for a lost server.
 _HEARTBEAT = 5.0
 _MAX_STREAMS = 64
@@ -101,7 +104,7 @@ class BrowserEvents:
         self._allow = allow
         self._live_feed = source == "live"
         self._where = where
-        self._gate = Gate("ziwo_events", origins=origins)
+        self._gate = Gate(_COOKIE, origins=origins)
         self._backlog = Backlog()
         self._streams = Streams(_MAX_STREAMS)
         self._control = Control(client.phone, lambda: self.calls) if control else None
@@ -254,6 +257,8 @@ class BrowserEvents:
         """
         if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
             raise ConfigError(f"a prefix begins with a slash and does not end with one, such as /ziwo: {prefix!r}")
+        if prefix != _PREFIX:
+            self._gate.call_cookie(f"{_COOKIE}_{hashlib.sha256(prefix.encode()).hexdigest()[:8]}")
         routes = [
             web.get(f"{prefix}/{SCRIPT}", self._safely(_script())),
             web.get(f"{prefix}/calls", self._safely(self._give_calls)),

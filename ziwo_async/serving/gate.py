@@ -51,6 +51,14 @@ class Gate:
         """Say which port the server has: names with another port are refused."""
         self._port = str(port)
 
+    def call_cookie(self, cookie: str) -> None:
+        """Let the name of the cookie begin in another way: two gates on one port must not take it from each other.
+
+        Args:
+            cookie: What it begins with.
+        """
+        self._cookie = cookie
+
     def check_names(self, request: web.Request, *, first: bool = False) -> None:
         """Refuse a request that was made to another name, or by another site's page.
 
