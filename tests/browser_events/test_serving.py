@@ -409,6 +409,18 @@ async def test_nothing_is_told_before_it_runs_and_it_runs_once(ziwo: ZiwoClient)
             assert response.status == 503
 
 
+async def test_a_start_that_is_cancelled_leaves_nothing_behind(ziwo: ZiwoClient) -> None:
+    before = asyncio.all_tasks()
+    starting = asyncio.create_task(BrowserEvents(ziwo).__aenter__())
+    while len(asyncio.all_tasks() - before) < 2:  # itself, and what it waits for
+        await asyncio.sleep(0)
+    starting.cancel()
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.gather(starting, return_exceptions=True)
+    assert starting.cancelled()
+    assert [task.get_name() for task in asyncio.all_tasks() - before if "browser" in task.get_name()] == []
+
+
 async def test_it_says_when_the_phone_is_away(world: ServedWorld) -> None:
     """As long as the phone is not connected; and it may be started later than the events."""
     ziwo = client_of(world)

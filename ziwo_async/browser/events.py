@@ -131,9 +131,14 @@ class BrowserEvents:
         source = self._client.live if self._live_feed else self._client
         stream = source.events(Event, buffer=_BUFFER)
         await stream.__aenter__()
-        self._backlog.begin_anew(self._calls_of_the_phone())
-        await self._owner.start()
-        self._owner.spawn("read", self._read, stream)
+        try:
+            self._backlog.begin_anew(self._calls_of_the_phone())
+            await self._owner.start()
+            self._owner.spawn("read", self._read, stream)
+        except BaseException:
+            await stream.__aexit__(None, None, None)
+            await self.__aexit__(None, None, None)
+            raise
         return self
 
     async def __aexit__(
