@@ -98,6 +98,8 @@ async def test_the_record_opens_for_a_call_in_and_a_call_out(
             async with clicking(tab):
                 await tab.until(f"{FIRST}?.querySelector('a')?.href === {out!r}")
         assert len([url for url in await windows(browser, page) if url.startswith(crm)]) == 2
+    # The bot has heard of both, too.
+    assert re.search(r"\+97150000000 calls: http://localhost", running.errors)
     assert re.search(r"\+97150000001 is called: http://localhost", running.errors)
 
 
