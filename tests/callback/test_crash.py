@@ -49,8 +49,8 @@ class DyingStore(SqliteCallbacks):
             raise Killed
         return found
 
-    async def due(self, now: float, *, far: float) -> tuple[list[Callback], float | None]:
-        return ([], None) if self.dead else await super().due(now, far=far)
+    async def due(self, now: float) -> tuple[list[Callback], float | None]:
+        return ([], None) if self.dead else await super().due(now)
 
 
 async def live_until_dead(centre, n: int, when: str, *extensions: str, **options: object) -> tuple[str, bool]:

@@ -107,7 +107,7 @@ def test_no_dial_before_the_one_before_is_known_to_be_over(
         assert len(it.attempts) <= (retries + 1) * len(extensions)
         assert all(each.outcome is not None for each in it.attempts[:-1])
         if it.due_at is not None:
-            assert it.due_at <= now + max(60.0, it.plan.extension_delay)
+            assert it.due_at <= now + it.plan.longest_pause
         joined = any(each.outcome == "connected" for each in it.attempts)
         assert joined == (it.state == "connected")
         assert any(each.outcome == "unclear" for each in it.attempts) == (it.state == "unclear")

@@ -334,6 +334,24 @@ async def test_trouble_before_the_dial_is_waited_out(centre, fault, caplog):
     assert centre.dials() == ["5555"]
 
 
+async def test_a_clock_that_is_set_back_holds_nobody_up(centre):
+    centre.world.customer(centre.VISITOR).will(answer_after=0.05)
+    await centre.phone("5555")
+    centre.clock.advance(7200)
+    centre.world.faults.flaky_http(1, 503)
+    service = await centre.service("5555")
+    asked = await service.request(centre.VISITOR)
+    await centre.until(service, asked.id, lambda it: it.why)
+    centre.world.faults.flaky_http(0)
+    centre.clock.advance(-7200)
+    await service.tick()
+    dialled = await service.get(asked.id)
+    assert dialled is not None
+    assert dialled.count == 1
+    assert (await centre.over(service, asked.id)).state == "connected"
+    assert centre.dials() == ["5555"]
+
+
 async def test_a_dial_that_could_not_leave_is_made_later(centre):
     """The api_key is changed between the look and the dial: ZIWO refuses it, so nothing was done."""
     centre.world.customer(centre.VISITOR).will(answer_after=0.05)

@@ -47,12 +47,14 @@ async def test_a_dial_is_on_the_disk_when_it_is_stored(store, tmp_path):
 
 
 async def test_what_is_due(store):
-    for name, due in (("a", NOW - 1), ("b", NOW + 5), ("c", NOW + 9), ("d", NOW + 99_999)):
+    for name, due in (("a", NOW - 1), ("b", NOW + 5), ("c", NOW + 110), ("d", NOW + 130)):
         await store.add(replace(asked(name), due_at=due), None, LIMITS, NOW)
-    found, later = await store.due(NOW, far=NOW + 86_400)
-    assert [it.id for it in found] == ["a", "d"]  # the last one was written by a clock that was ahead
+    days = Plan(extensions=("0011",), extension_delay=200_000.0)
+    await store.add(replace(asked("e"), plan=days, due_at=NOW + 200_000), None, LIMITS, NOW)
+    found, later = await store.due(NOW)
+    assert [it.id for it in found] == ["a", "d"]  # "d" was written by a clock that was ahead: no pause is so long
     assert later == NOW + 5
-    assert [it.id for it in await store.open()] == ["a", "b", "c", "d"]
+    assert [it.id for it in await store.open()] == ["a", "b", "c", "d", "e"]
 
 
 async def test_an_agent_of_an_open_dial_is_taken(store):
@@ -116,7 +118,7 @@ async def test_one_damaged_record_does_not_stop_the_others(store, tmp_path, capl
         db.execute("UPDATE callbacks SET record = '{\"id\": 5}' WHERE id = 'a'")
     db.close()
     for _ in range(3):
-        found, _ = await store.due(NOW, far=NOW + 86_400)
+        found, _ = await store.due(NOW)
         assert [it.id for it in found] == ["b"]
     assert [record.levelno for record in caplog.records if "callback a" in record.message] == [logging.ERROR]
     with pytest.raises(StoreError, match="cannot be read"):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from .records import Attempt, AttemptOutcome, Callback, FailReason
+from .records import SLOWER, Attempt, AttemptOutcome, Callback, FailReason
 
 __all__ = [
     "Blame", "Busy", "Cancel", "Event", "Held", "Lost", "NotPlaced", "Nothing", "Over", "Placed", "Ready", "Sight",
@@ -23,7 +23,6 @@ Blame: TypeAlias = Literal["agent", "contact", "ours"]
 # a call shortly before the dial: the history has it later, and clocks differ.
 _SHOWN_AT_THE_LATEST = 10.0
 _QUICKEST = 0.25
-_SLOWER = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +325,7 @@ def _unless_too_late(it: Callback, attempt: Attempt, now: float, why: str, too_l
 def _pause(it: Callback, attempt: Attempt, now: float) -> float:
     plan, waited = it.plan, now - attempt.began_at
     if waited > plan.extension_timeout + plan.timeout:
-        pause = plan.every * _SLOWER
+        pause = plan.every * SLOWER
     else:
         pause = min(plan.every, max(_QUICKEST, waited / 2))
     # The last look is made at the deadline, not some time after it.

@@ -28,6 +28,12 @@ FailReason: TypeAlias = Literal["no agent", "no answer", "refused", "expired"]
 AttemptOutcome: TypeAlias = Literal["connected", "no answer", "agent", "unclear"]
 """What became of one dial. `agent`: the agent was not reached. `no answer`: the agent was, the visitor was not."""
 
+LONGEST_PAUSE = 60.0
+"""Seconds of a pause after an error, at most."""
+
+SLOWER = 5
+"""How many times less often a call is looked for when both time limits are over."""
+
 _OVER = frozenset({"connected", "failed", "unclear", "cancelled"})
 
 
@@ -59,6 +65,11 @@ class Plan:
     def patience(self) -> float:
         """Seconds from a dial until it is unclear what became of it."""
         return self.extension_timeout + self.timeout + self.resolve_within
+
+    @property
+    def longest_pause(self) -> float:
+        """Seconds until the next thing to do, at most."""
+        return max(LONGEST_PAUSE, self.extension_delay, SLOWER * self.every)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,6 @@ was done is taken for a call that may have been made.
 _HOUR = 3600.0
 _AT_ONCE = 16
 _LONGEST_NAP = 30.0
-_FAR = 86_400.0
 _REST = 10.0
 _LONG_REST = 60.0
 _CLOSE_WITHIN = 20.0
@@ -131,15 +130,15 @@ class Runner:
         if tasks:
             await asyncio.wait(tasks)
         now = self._clock()
-        found, later = await self._store.due(now, far=now + _FAR)
+        found, later = await self._store.due(now)
         if found:
             return 0.0
         return None if later is None else later - now
 
     async def _start_due(self) -> tuple[list[asyncio.Task[None]], float]:
         now = self._clock()
-        found, later = await self._store.due(now, far=now + _FAR)
-        self._resting = {key: until for key, until in self._resting.items() if now < until < now + _FAR}
+        found, later = await self._store.due(now)
+        self._resting = {key: until for key, until in self._resting.items() if now < until <= now + _LONG_REST}
         tasks: list[asyncio.Task[None]] = []
         for it in found:
             if it.id in self._working or it.id in self._resting:

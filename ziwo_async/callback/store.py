@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from .._sqlite import SqliteFile
 from ..errors import BadArgument, SpendRefused, StoreError
 from ..telephone import number_key, same_number
-from .records import Callback
+from .records import LONGEST_PAUSE, Callback
 
 __all__ = ["Limits", "SqliteCallbacks"]
 
@@ -37,6 +37,8 @@ _SAVE = (
     "ON CONFLICT (id) DO UPDATE SET due_at = excluded.due_at, extension = excluded.extension, record = excluded.record"
 )
 _RECORD = TypeAdapter(Callback)
+# So far a clock may be set back without any notice being taken: seconds.
+_CLOCK = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,12 +150,13 @@ class SqliteCallbacks:
         text = "SELECT id, record FROM callbacks WHERE due_at IS NOT NULL ORDER BY due_at"
         return await self._file.read(lambda db: self._readable(db.execute(text)))
 
-    async def due(self, now: float, *, far: float) -> tuple[list[Callback], float | None]:
+    async def due(self, now: float) -> tuple[list[Callback], float | None]:
         """Give the callbacks that are due, and when the next one is.
+
+        One that is due later than it can be was written before a clock was set back: it is due too.
 
         Args:
             now: The time.
-            far: What is due later than that was written before a clock was set back: it is due too.
 
         Raises:
             StoreError: The file cannot be read.
@@ -161,8 +164,9 @@ class SqliteCallbacks:
         """
 
         def look(db: sqlite3.Connection) -> tuple[list[Callback], float | None]:
+            far = now + LONGEST_PAUSE + _CLOCK
             rows = db.execute("SELECT id, record FROM callbacks WHERE due_at <= ? OR due_at > ?", (now, far))
-            found = self._readable(rows)
+            found = [it for it in self._readable(rows) if _is_due(it, now)]
             (later,) = db.execute("SELECT min(due_at) FROM callbacks WHERE due_at > ?", (now,)).fetchone()
             return found, later
 
@@ -197,6 +201,10 @@ class SqliteCallbacks:
                     self._told.add(id)
                     _log.error("callback %s is left as it is: %s", id, error)
         return found
+
+
+def _is_due(it: Callback, now: float) -> bool:
+    return it.due_at is not None and not now < it.due_at <= now + it.plan.longest_pause + _CLOCK
 
 
 def _add(

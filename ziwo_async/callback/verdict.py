@@ -18,14 +18,13 @@ from ..errors import (
     ZiwoError,
 )
 from .machine import Lost, NotPlaced
-from .records import Callback
+from .records import LONGEST_PAUSE, Callback
 
 __all__ = ["masked", "not_dialled", "pause_after", "tell"]
 
 _log = logging.getLogger("ziwo_async.callback")
 
 _PAUSE = 10.0
-_LONG_PAUSE = 60.0
 
 
 def not_dialled(number: int, error: ZiwoError) -> NotPlaced | Lost:
@@ -57,8 +56,8 @@ def pause_after(error: ZiwoError) -> float:
         error: The error.
     """
     if isinstance(error, (SpendRefused, RateLimited)) and error.retry_after is not None:
-        return min(max(error.retry_after, 1.0), _LONG_PAUSE)
-    return _PAUSE if error.retryable else _LONG_PAUSE
+        return min(max(error.retry_after, 1.0), LONGEST_PAUSE)
+    return _PAUSE if error.retryable else LONGEST_PAUSE
 
 
 def tell(it: Callback, error: ZiwoError) -> None:
