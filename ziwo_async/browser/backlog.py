@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import secrets
 from collections import deque
@@ -11,6 +10,7 @@ from itertools import islice
 from types import MappingProxyType
 
 from ..events import Destroy, DialogEvent
+from ..serving.changes import Changes
 
 __all__ = ["Backlog"]
 
@@ -19,7 +19,7 @@ _MOST_CHARACTERS = 4_000_000
 _MOST_CALLS = 1000
 
 
-class Backlog:
+class Backlog(Changes):
     """Events in order, each with an id, bounded; one for all pages, so that a slow page costs no memory.
 
     A page has a place in it: the id of the last event that it was told. One whose place is not in the backlog any more
@@ -33,6 +33,7 @@ class Backlog:
             most: How many events are kept.
             characters: How long their texts may be, together.
         """
+        super().__init__()
         self._most = most
         self._room = characters
         self._used = 0
@@ -40,7 +41,6 @@ class Backlog:
         self._calls: dict[str, DialogEvent] = {}
         self._epoch = secrets.token_hex(6)
         self._last = 0
-        self._changed = asyncio.Event()
 
     @property
     def calls(self) -> Mapping[str, DialogEvent]:
@@ -119,21 +119,3 @@ class Backlog:
     def everything(self) -> tuple[str, list[dict[str, object]]]:
         """All calls as they are now, and the id to go on from."""
         return self.id_of(self._last), [event.to_detail() for event in self._calls.values()]
-
-    def touch(self) -> None:
-        """Wake those that wait for a change."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
-
-    async def wait(self, timeout: float) -> None:
-        """Wait for a change, or until the time is over.
-
-        Args:
-            timeout: Seconds.
-        """
-        changed = self._changed
-        try:
-            async with asyncio.timeout(timeout):
-                await changed.wait()
-        except TimeoutError:
-            return

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import TypeAlias
 
 from pydantic import JsonValue
+
+from ..serving.changes import Changes
 
 __all__ = ["KINDS", "Board", "Row", "Rows"]
 
@@ -18,7 +19,7 @@ Rows: TypeAlias = Mapping[str, Row]
 KINDS = ("kpis", "queues", "calls", "agents")
 
 
-class Board:
+class Board(Changes):
     """The newest rows of each kind.
 
     Nothing is queued for a page: it remembers the rows that it sent, and asks for the difference when it is ready. So
@@ -30,7 +31,7 @@ class Board:
 
     def __init__(self) -> None:
         self._rows: dict[str, Rows] = {kind: {} for kind in KINDS}
-        self._changed = asyncio.Event()
+        super().__init__()
         self.hidden_calls = 0
 
     def put(self, kind: str, rows: Rows) -> None:
@@ -46,11 +47,6 @@ class Board:
             return
         self._rows[kind] = new
         self.touch()
-
-    def touch(self) -> None:
-        """Wake those that wait for a change."""
-        changed, self._changed = self._changed, asyncio.Event()
-        changed.set()
 
     def rows(self, kind: str) -> Rows:
         """Give the rows of a kind."""
@@ -76,16 +72,3 @@ class Board:
             if changes:
                 found[kind] = changes
         return found
-
-    async def wait(self, timeout: float) -> None:
-        """Wait for a change, or until the time is over.
-
-        Args:
-            timeout: Seconds.
-        """
-        changed = self._changed
-        try:
-            async with asyncio.timeout(timeout):
-                await changed.wait()
-        except TimeoutError:
-            return
