@@ -20,6 +20,7 @@ from ziwo_async.testing import FAST_RECONNECT, ServedWorld, serve
 
 from ..cli.kit import program
 from ..cli.sound import conversation, make_tip, serve_with_sound
+from ..lean import LEAN
 from .blocks import KINDS, ROOT, Block, all_blocks
 from .things import CALLS, CUSTOMER, SETTINGS, THINGS, make, words
 
@@ -70,7 +71,7 @@ def test_users_test_file(block: Block, pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function")
     wanted = len(re.findall(r"^(?:async )?def test_", block.code, re.MULTILINE))
     assert wanted > 0
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=wanted)
+    pytester.runpytest_subprocess(*LEAN, "-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=wanted)
 
 
 @asynccontextmanager

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from ..lean import LEAN
+
 pytest_plugins = ["pytester"]
 
 MODES = ["auto", "strict"]
@@ -126,17 +128,17 @@ def make(pytester: pytest.Pytester, mode: str, *parts: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_a_users_test_file_runs(pytester: pytest.Pytester, mode: str) -> None:
     make(pytester, mode, MY_BOT, SURVIVES)
-    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(*LEAN, timeout=50).assert_outcomes(passed=2)
 
 
 def test_the_marker_chooses_the_agent(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", AGENTS)
-    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*LEAN, timeout=50).assert_outcomes(passed=3)
 
 
 def test_a_client_can_run_behind_the_fault_proxy(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", PROXIED)
-    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*LEAN, timeout=50).assert_outcomes(passed=3)
 
 
 SOUNDING = """
@@ -166,24 +168,24 @@ async def test_the_customer_hears_the_bot(ziwo_world, ziwo_client):
 @pytest.mark.media
 def test_calls_can_carry_sound(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", SOUNDING)
-    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*LEAN, timeout=50).assert_outcomes(passed=1)
 
 
 def test_everything_is_closed_after_the_test(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", CLOSED)
-    pytester.runpytest_subprocess(timeout=50).assert_outcomes(passed=2)
+    pytester.runpytest_subprocess(*LEAN, timeout=50).assert_outcomes(passed=2)
 
 
 def test_a_wrong_marker_is_refused_in_words(pytester: pytest.Pytester) -> None:
     make(pytester, "auto", '@pytest.mark.ziwo(user="x")\nasync def test_it(ziwo_client): ...')
-    result = pytester.runpytest_subprocess(timeout=50)
+    result = pytester.runpytest_subprocess(*LEAN, timeout=50)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*the marker ziwo takes agent=, proxy= and media= only*"])
 
 
 def test_without_pytest_asyncio_pytest_starts_and_the_fixtures_say_what_is_missing(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("def test_a(ziwo_world): ...\ndef test_b(ziwo_client): ...\ndef test_c(): ...")
-    result = pytester.runpytest_subprocess("-p", "no:asyncio", "-p", "no:cacheprovider", timeout=50)
+    result = pytester.runpytest_subprocess(*LEAN, "-p", "no:asyncio", "-p", "no:cacheprovider", timeout=50)
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines(["*ziwo_client needs pytest-asyncio: pip install pytest-asyncio*"])
 
@@ -201,7 +203,7 @@ def test_the_plugin_is_listed_and_costs_nothing(pytester: pytest.Pytester) -> No
             assert "aiohttp" not in sys.modules
         """
     )
-    pytester.runpytest_subprocess("-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*LEAN, "-p", "no:cacheprovider", timeout=50).assert_outcomes(passed=1)
     result = pytester.runpytest_subprocess("--fixtures", "--markers", "-p", "no:cacheprovider", timeout=50)
     result.stdout.fnmatch_lines(["*@pytest.mark.ziwo(agent, proxy, media)*"])
 
