@@ -105,7 +105,7 @@ async def test_a_handler_of_call_events_may_take_the_event_alone(desk: Desk) -> 
     client = desk.client(router=router)
     await client.phone.start()
     await desk.customer.dials(desk.agent)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await rang.wait()
         await talked.wait()
 

@@ -135,7 +135,7 @@ async def test_a_change_is_pushed(desk: Desk, eio: int) -> None:
         key = next(key for key, agent in (await within(watch.first())).items() if agent.cc_login == "5555")
         await until(lambda: subscribed(desk) == 1)
         change_status(desk, "5555", "Meeting")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             async for agents in watch:
                 if agents[key].status is AgentStatus.MEETING:
                     break

@@ -205,17 +205,17 @@ def deaf() -> Iterator[str]:
 
 
 async def test_an_unreachable_stun_server_costs_no_more_than_the_limit_and_only_once(deaf: str) -> None:
-    engine = media(loopback=False, stun=[deaf], gather_limit=0.3)
+    engine = media(loopback=False, stun=[deaf], gather_limit=1.0)
     loop = asyncio.get_running_loop()
     async with session_of(engine, "one") as (first, _), session_of(engine, "two") as (second, _):
         began = loop.time()
-        async with asyncio.timeout(2.0):  # aioice's own patience is 5 s
+        async with asyncio.timeout(4.0):  # aioice's own patience is 5 s
             assert "a=end-of-candidates" in await first.offer()
         waited = loop.time() - began
-        async with asyncio.timeout(0.25):
+        async with asyncio.timeout(0.9):
             await second.offer()
     addressed = bool(re.findall(ADDRESS, await _offer_of(engine), re.MULTILINE))
-    assert waited >= 0.3 or not addressed, "with an address to ask from, it asks"
+    assert waited >= 1.0 or not addressed, "with an address to ask from, it asks"
 
 
 async def _offer_of(engine: object) -> str:

@@ -222,7 +222,7 @@ async def test_a_clock_that_is_set_changes_nothing(tmp_path: Path, monkeypatch: 
         await within(handle.stop())
     assert handle.dropped == 0
     pcm = read_wav(handle.path)[0]
-    assert len(pcm) / 32000 == pytest.approx(lasted, abs=0.2)
+    assert lasted - 0.3 <= len(pcm) / 32000 <= lasted + 2.0
     assert is_tone(pcm[3200:-6400], 16000, SERVER)
 
 

@@ -126,7 +126,7 @@ async def test_duplicate_half_open_keeps_the_name_until_its_sessid_returns(
     assert (await stranger.ask("login", sessid="other", **credentials))["error"]["code"] == -32003
     back = await connect()
     assert (await back.ask("login", sessid="mine", **credentials))["error"]["code"] == -32003
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while "error" in (await back.ask("login", sessid="mine", **credentials)):
             pass  # the old socket is removed at the server's next poll
     assert agent.connected

@@ -122,6 +122,6 @@ async def comes(phone: Phone | SimCall, *wanted: int, of: tuple[int, ...] = ()) 
 
 async def silent(phone: Phone) -> None:
     """Nothing arrives any more, not even silence."""
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(20):
         while (await phone.media.heard(1, timeout=0.2)).frames:
             pass

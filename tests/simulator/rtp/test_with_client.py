@@ -58,7 +58,7 @@ async def arrives(audio: CallAudio, *wanted: int, of: tuple[int, ...] = ()) -> N
     """Wait until exactly these tones arrive at the client."""
     everything = {AGENT, CUSTOMER, SUPERVISOR, HOLD_MUSIC, *wanted, *of}
     heard: set[int] = set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         async with audio.frames(rate=RATE) as frames:
             while heard != set(wanted):
                 samples = array("h")
