@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ import pytest
 from ziwo_async.cli.tracker_serve import _is_here
 from ziwo_async.simulator.trackers import SimTracker
 from ziwo_async.testing import ServedWorld
+from ziwo_async.webhooks.handler import THREAD_NAME
 
 from .centre import Centre, Ziwo
 from .kit import ZIWO, program
@@ -396,3 +398,16 @@ def test_what_the_simulators_platform_asked_can_be_replayed(ziwo: Ziwo, rules: P
     assert (row["didCalled"], row["caller"], row["rules"][0]["number"]) == ("061234567", "0509998888", "0501112222")
     assert (row["before"], row["changed"]) == (row["rules"], False)
     assert "1 end call left out" in result.stderr
+
+
+def test_try_leaves_threads_alone_that_are_not_its_own(alone: Ziwo, rules: Path) -> None:
+    """In a program that has a hanging handler of its own, `try` neither waits for that nor ends the program."""
+    over = threading.Event()
+    other = threading.Thread(target=over.wait, name=f"{THREAD_NAME}_0")
+    other.start()
+    try:
+        assert "decided by  the handler" in alone.ok("trackers", "try", str(rules), "--did", "061234567")
+        assert other.is_alive()
+    finally:
+        over.set()
+        other.join(20)

@@ -96,12 +96,18 @@ def failures_shown_once() -> Generator[None]:
 
 @contextmanager
 def hanging_threads_left() -> Generator[None]:
-    """End a command even if a handler hangs in a thread, for which Python would wait, perhaps for ever."""
+    """End a command even if a handler hangs in a thread, for which Python would wait, perhaps for ever.
+
+    Threads that were there before are somebody else's: a program may call the command in its own process.
+    """
+    before = set(threading.enumerate())
     try:
         yield
     except typer.Exit as end:
         until = time.monotonic() + _PATIENCE
-        threads = [thread for thread in threading.enumerate() if thread.name.startswith(THREAD_NAME)]
+        threads = [
+            thread for thread in threading.enumerate() if thread not in before and thread.name.startswith(THREAD_NAME)
+        ]
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
         if any(thread.is_alive() for thread in threads):

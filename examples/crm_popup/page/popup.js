@@ -10,7 +10,6 @@ const STATES = {
 };
 const items = new Map(); // callID -> the call's item
 const claimed = new Map(); // callID -> lets the claim go
-const remembered = new Set(JSON.parse(sessionStorage.getItem("opened") ?? "[]")); // survives a reload of this tab
 const at = (id) => document.getElementById(id);
 
 function make(parent, tag, text = "") {
@@ -55,14 +54,18 @@ async function recordOf(detail) {
   return record;
 }
 
+/** The calls whose record was opened, by whichever tab; a reload forgets none. */
+const opened = () => JSON.parse(localStorage.getItem("crm_popup opened") ?? "[]");
+
 /** Whether it is this tab that opens the record: one of several does, and it does so once. */
 function claim(callID) {
-  if (remembered.has(callID)) return false;
-  if (!("locks" in navigator)) return true;
+  if (!("locks" in navigator)) return !opened().includes(callID);
   return new Promise((decide) => {
     navigator.locks.request(`crm_popup ${callID}`, { ifAvailable: true }, (lock) => {
-      decide(lock !== null);
-      return lock && new Promise((letGo) => claimed.set(callID, letGo)); // until the call is over
+      // A tab that is closed or loaded again lets its claim go, but has noted before what it opened.
+      const mine = lock !== null && !opened().includes(callID);
+      decide(mine);
+      return mine && new Promise((letGo) => claimed.set(callID, letGo)); // until the call is over
     });
   });
 }
@@ -91,8 +94,7 @@ async function show(detail, popUp) {
     Object.assign(link, { href: url, target: "_blank", rel: "noopener noreferrer" });
     if (!popUp || !(await claim(detail.callID))) return;
     if (open(url)) {
-      remembered.add(detail.callID);
-      sessionStorage.setItem("opened", JSON.stringify([...remembered].slice(-MOST)));
+      localStorage.setItem("crm_popup opened", JSON.stringify([...opened(), detail.callID].slice(-MOST)));
       item.root.dataset.popup = "opened";
     } else {
       item.root.dataset.popup = "blocked";
