@@ -67,7 +67,7 @@ test: $(STAMPS)/test  ## all tests
 # `coverage run -m pytest`, not pytest-cov: our own pytest plugin imports the package before pytest-cov starts.
 coverage: $(STAMPS)/test  ## all tests, with the coverage gates: 95 % overall, 100 % of the protocol
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
+	scripts/tests-once-more $(BIN)/python -m coverage run -m pytest -n $(WORKERS) $(PYTEST_ARGS)
 	@$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report --fail-under=95
 	$(BIN)/python -m coverage report --include='*/ziwo_async/verto/*' --fail-under=100
