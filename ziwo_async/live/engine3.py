@@ -12,7 +12,6 @@ import logging
 from typing import Self
 
 import aiohttp
-import anyio
 from pydantic import JsonValue
 
 from ..errors import CannotConnect, ConnectionLost
@@ -24,6 +23,7 @@ from .socket import (
     Loss,
     Protocols,
     about_token,
+    closed_unless_open,
     handshake_error,
     refusal,
     words,
@@ -71,13 +71,8 @@ class EngineThree:
             CannotConnect: There is no connection for another reason.
         """
         socket = cls(address, listener)
-        try:
+        async with closed_unless_open(socket):
             await socket._connect()
-        except BaseException:
-            # Whoever cancels us does so at each await, and this one has to be come through.
-            with anyio.CancelScope(shield=True):
-                await socket.close()
-            raise
         return socket
 
     async def _connect(self) -> None:

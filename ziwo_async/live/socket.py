@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias, cast
 from urllib.parse import quote, urlsplit
 
+import anyio
 from pydantic import JsonValue, SecretStr
 
 from ..config import Timeouts
@@ -124,6 +126,22 @@ class LiveSocket(Protocol):
     async def close(self) -> None:
         """Close, politely if it still stands. Bounded in time; safe twice."""
         ...
+
+
+@asynccontextmanager
+async def closed_unless_open(socket: LiveSocket) -> AsyncGenerator[None]:
+    """Close a socket whose opening, the block, fails or is cancelled.
+
+    Args:
+        socket: The socket.
+    """
+    try:
+        yield
+    except BaseException:
+        # Whoever cancels us does so at each await, and this one has to be come through.
+        with anyio.CancelScope(shield=True):
+            await socket.close()
+        raise
 
 
 def hide(text: str, token: SecretStr) -> str:

@@ -14,7 +14,6 @@ from types import NoneType
 from typing import Any, Self
 
 import aiohttp
-import anyio
 from pydantic import JsonValue
 
 from ..errors import CannotConnect, ConfigError, ConnectionLost
@@ -27,6 +26,7 @@ from .socket import (
     ProtocolRefused,
     Protocols,
     about_token,
+    closed_unless_open,
     handshake_error,
     refusal,
     words,
@@ -172,13 +172,8 @@ class SocketIo:
             ConfigError: The extra `live` is not installed.
         """
         socket = cls(address, listener)
-        try:
+        async with closed_unless_open(socket):
             await socket._connect()
-        except BaseException:
-            # Whoever cancels us does so at each await, and this one has to be come through.
-            with anyio.CancelScope(shield=True):
-                await socket.close()
-            raise
         return socket
 
     async def _connect(self) -> None:
